@@ -1,0 +1,34 @@
+# The two commands of the README, and what else is worth typing. Each does its own set-up.
+#
+# Build products live outside the clone, so that a fresh clone on the same machine does not compile RocksDB's C++ again.
+# CARGO_TARGET_DIR, set by hand, wins.
+
+SHELL := /bin/sh
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)
+export CARGO_TARGET_DIR ?= $(CACHE)/oarlock/target
+export PATH := $(PATH):$(HOME)/.cargo/bin
+
+.PHONY: help demo test bench setup clean
+
+help:
+	@echo "make demo    build Oarlock, start a node, run two workflows over real data on this machine"
+	@echo "make test    everything that must hold: format, lints, tests, documentation, licences"
+	@echo "make bench   how fast one node is on this machine's disk, as a table and as JSON"
+	@echo "make setup   install what the build needs (the others do this by themselves)"
+	@echo "make clean   delete the demo's data; build products stay in $(CARGO_TARGET_DIR)"
+
+setup:
+	@sh .ci/setup
+
+demo: setup
+	cargo build --release --locked --package oarlock
+	@sh examples/demo.sh "$(CARGO_TARGET_DIR)/release/oarlock"
+
+test: setup
+	cargo verify
+
+bench: setup
+	cargo run --release --locked --package oarlock-bench -- single
+
+clean:
+	rm -rf .oarlock-demo
