@@ -31,8 +31,8 @@ pub use problem::{Problem, Violation};
 pub use queue::{Queue, QueueCounts, QueueLimit};
 pub use role::Role;
 pub use run::{
-    Failure, Reason, RetryRun, Run, RunList, RunResult, RunStatus, RunStep, StartOutcome, StartRun,
-    StartRuns, Started, Tag,
+    Execution, Failure, Reason, RetryRun, Run, RunList, RunResult, RunStatus, RunStep,
+    StartOutcome, StartRun, StartRuns, Started, Tag,
 };
 pub use setting::{SetSetting, Setting};
 pub use signal::Signal;

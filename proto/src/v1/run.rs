@@ -249,6 +249,16 @@ pub struct StartOutcome {
     pub problem: Option<Problem>,
 }
 
+/// The answer of `POST /workflows/{name}/execute`: the run, and its id once more under the name that callers of that path know.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Execution {
+    /// The run's id.
+    pub execution_id: String,
+    /// The run.
+    #[serde(flatten)]
+    pub run: Run,
+}
+
 /// What a finished run came to: `GET /runs/{id}/result`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct RunResult {
