@@ -10,11 +10,13 @@
 use serde::{Deserialize, Serialize};
 
 use crate::access::Principal;
-use crate::command::Command;
+use crate::command::{self, Command};
 use crate::feed::Record;
 use crate::id::{Number, Revision, RunId, Version, WorkerId};
 use crate::reject::Rejection;
-use crate::store::{Batch, View};
+use crate::store::tx::{Merged, Overlay, Stamp, Tx};
+use crate::store::{Batch, View, schema};
+use crate::task;
 use crate::time::Moment;
 
 /// The most entries one parcel carries.
@@ -107,6 +109,57 @@ pub struct Engine {
 impl Engine {
     /// Applies a parcel to what `view` shows. The caller writes [`Applied::batch`] before the next call.
     pub fn apply(&mut self, view: &dyn View, parcel: &Parcel) -> Applied {
-        todo!()
+        let before = schema::clock(view);
+        let mut clock = before;
+        let mut overlay = Overlay::default();
+        let mut records = Vec::new();
+        let mut outcomes = Vec::with_capacity(parcel.entries.len());
+        for entry in &parcel.entries {
+            let stamp = Stamp {
+                now: entry.at.max(clock.now),
+                by: &entry.by,
+                rules: clock.rules,
+                revision: clock.revision,
+            };
+            let outcome = self.one(view, &mut overlay, stamp, entry);
+            outcomes.push(outcome.map(|(reply, mut made)| {
+                clock = schema::clock(&Merged::new(view, &overlay));
+                records.append(&mut made);
+                reply
+            }));
+        }
+        let batch = overlay.into_batch();
+        Applied { batch, records, outcomes, revision: clock.revision }
+    }
+
+    /// One entry: its command, then its offer. Refused, it leaves no trace.
+    fn one(
+        &mut self,
+        view: &dyn View,
+        overlay: &mut Overlay,
+        stamp: Stamp<'_>,
+        entry: &Entry,
+    ) -> Result<(Reply, Vec<Record>), Rejection> {
+        let mut tx = Tx::begin(view, overlay, &mut self.graphs, stamp);
+        let decided = command::decide(&mut tx, &entry.command);
+        if decided.is_ok()
+            && let Some(offer) = entry.offer
+        {
+            task::grant::grant(&mut tx, offer);
+        }
+        match decided {
+            Ok(reply) => {
+                let made = tx.finish();
+                overlay.keep();
+                Ok((reply, made))
+            }
+            Err(rejection) => {
+                drop(tx);
+                overlay.forget();
+                // A definition that was undone must not be remembered.
+                self.graphs.clear();
+                Err(rejection)
+            }
+        }
     }
 }

@@ -22,9 +22,18 @@ pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
 /// Appends a value's bytes.
 pub fn encode_into<T: Serialize>(value: &T, bytes: &mut Vec<u8>) {
     bytes.push(FORMAT);
-    let encoded = bincode::serde::encode_to_vec(value, bincode::config::standard())
+    bincode::serde::encode_into_writer(value, Appender(bytes), bincode::config::standard())
         .expect("values of the engine have no shape that bincode refuses");
-    bytes.extend_from_slice(&encoded);
+}
+
+/// Writes behind what is already there.
+struct Appender<'a>(&'a mut Vec<u8>);
+
+impl bincode::enc::write::Writer for Appender<'_> {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), bincode::error::EncodeError> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
 }
 
 /// Bytes as a value.

@@ -4,6 +4,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::apply::Reply;
+use crate::reject::Rejection;
+use crate::store::Tx;
 use crate::{catalog, dag, feed, member, queue, role, run, setting, task, timer, worker};
 
 /// One request for a change.
@@ -32,3 +35,35 @@ pub enum Command {
     /// About settings of the cell.
     Setting(setting::Command),
 }
+
+/// Hands a command to the one place that knows what it comes to.
+pub(crate) fn decide(tx: &mut Tx<'_>, command: &Command) -> Result<Reply, Rejection> {
+    match command {
+        Command::Catalog(command) => catalog::decide::decide(tx, command),
+        Command::Run(command) => run::decide::decide(tx, command),
+        Command::Dag(command) => dag::decide::decide(tx, command),
+        Command::Task(command) => task::decide::decide(tx, command),
+        Command::Queue(command) => queue::decide::decide(tx, command),
+        Command::Timer(command) => timer::decide::decide(tx, command),
+        Command::Role(command) => role::decide::decide(tx, command),
+        Command::Member(command) => member::decide::decide(tx, command),
+        Command::Worker(command) => worker::decide::decide(tx, command),
+        Command::Feed(command) => feed::decide::decide(tx, command),
+        Command::Setting(command) => setting::decide::decide(tx, command),
+    }
+}
+
+macro_rules! from_concepts {
+    ($($variant:ident from $concept:ident),*) => {$(
+        impl From<$concept::Command> for Command {
+            fn from(command: $concept::Command) -> Self {
+                Command::$variant(command)
+            }
+        }
+    )*};
+}
+from_concepts!(
+    Catalog from catalog, Run from run, Dag from dag, Task from task, Queue from queue,
+    Timer from timer, Role from role, Member from member, Worker from worker, Feed from feed,
+    Setting from setting
+);

@@ -4,11 +4,15 @@
 //! what is in it; deleting a run's blobs therefore breaks no reader of the feed. A blob's key begins with its run, so a run's
 //! payloads lie together and go together.
 
+pub(crate) mod evolve;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use crate::id::{Attempt, Item, RunId, StepNo, TaskId};
+use crate::reject::Rejection;
+use crate::store::{Tx, View, schema};
 
 /// The largest payload, in bytes; the doors refuse more (413), the worker cuts captured output.
 pub const PAYLOAD_BYTES_MAX: usize = 1 << 20;
@@ -88,4 +92,27 @@ pub enum Event {
         /// Its size.
         bytes: u32,
     },
+}
+
+/// A payload of a run.
+pub fn get(view: &dyn View, run: RunId, slot: Slot) -> Option<Payload> {
+    schema::BLOB.get_bytes(view, &(run, slot)).map(Payload)
+}
+
+/// Keeps a payload. One of no bytes is not kept: that there is none is said by its absence.
+pub(crate) fn keep(tx: &mut Tx<'_>, run: RunId, slot: Slot, payload: &Payload) {
+    if payload.is_empty() {
+        return;
+    }
+    let bytes = u32::try_from(payload.0.len()).unwrap_or(u32::MAX);
+    tx.emit_with(Event::Kept { run, slot, bytes }, &payload.0);
+}
+
+/// Refuses a payload that is too large.
+pub(crate) fn check(payload: &Payload) -> Result<(), Rejection> {
+    if payload.0.len() > PAYLOAD_BYTES_MAX {
+        let max = PAYLOAD_BYTES_MAX as u64;
+        return Err(Rejection::TooLarge { what: "payload".to_owned(), max });
+    }
+    Ok(())
 }

@@ -258,6 +258,15 @@ pub enum Event {
     },
 }
 
+/// When a version was applied, and by whom.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Edition {
+    /// When.
+    pub at: Moment,
+    /// By whom.
+    pub by: String,
+}
+
 /// A workflow as the tables hold it; the definitions are rows of their own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Workflow {

@@ -1,1 +1,110 @@
-//! Filled in next.
+//! The ready index: which task is next for a worker, and how many stand where.
+//!
+//! Each queue is split into classes of workers: one for all built-in kinds (every node's own worker runs them all), one for each
+//! handler of user code. Within a class the order is priority falling, then since when, then the task's id: one seek finds the
+//! first, whatever waits behind it and in other classes.
+
+use crate::catalog::Kind;
+use crate::id::{Priority, TaskId};
+use crate::queue::{Counts, Queue};
+use crate::store::key::{Falling, Key};
+use crate::store::{Rows, View, schema};
+use crate::time::Moment;
+
+/// Which workers can take a task: a part of the ready index's key.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Class {
+    /// Those that run the built-in kinds.
+    Builtin,
+    /// Those that have registered this handler.
+    Call(String),
+}
+
+impl From<&Kind> for Class {
+    fn from(kind: &Kind) -> Self {
+        match kind {
+            Kind::Builtin(_) => Class::Builtin,
+            Kind::Call(name) => Class::Call(name.clone()),
+        }
+    }
+}
+
+impl Key for Class {
+    fn write(&self, bytes: &mut Vec<u8>) {
+        match self {
+            Class::Builtin => bytes.push(1),
+            Class::Call(name) => {
+                bytes.push(2);
+                name.write(bytes);
+            }
+        }
+    }
+
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        match u8::read(bytes)? {
+            1 => Some(Class::Builtin),
+            2 => Some(Class::Call(Key::read(bytes)?)),
+            _ => None,
+        }
+    }
+}
+
+/// Where a ready task stands among those of its queue and class. What sorts first goes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Higher goes first.
+    pub priority: Priority,
+    /// Then the older one.
+    pub since: Moment,
+    /// Then by id.
+    pub task: TaskId,
+}
+
+impl Place {
+    fn rank(&self) -> (u8, Moment, TaskId) {
+        (u8::MAX - self.priority.0, self.since, self.task)
+    }
+}
+
+impl PartialOrd for Place {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Place {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.rank().cmp(&other.rank())
+    }
+}
+
+/// The first ready task of a queue for a class of workers.
+pub fn first(view: &dyn View, queue: &str, class: &Class) -> Option<Place> {
+    let lead = (queue.to_owned(), class.clone());
+    let ((_, _, Falling(priority), since, task), ()) = schema::READY.under(view, &lead).next()?;
+    Some(Place { priority, since, task })
+}
+
+/// A task takes its place in the ready index.
+pub(crate) fn enter(rows: &mut Rows<'_>, queue: &str, kind: &Kind, place: Place) {
+    schema::READY.put(rows, &row(queue, kind, place), &());
+}
+
+/// A task leaves its place.
+pub(crate) fn leave(rows: &mut Rows<'_>, queue: &str, kind: &Kind, place: Place) {
+    schema::READY.delete(rows, &row(queue, kind, place));
+}
+
+fn row(queue: &str, kind: &Kind, place: Place) -> (String, Class, Falling, Moment, TaskId) {
+    (queue.to_owned(), Class::from(kind), Falling(place.priority), place.since, place.task)
+}
+
+/// Changes how many of a queue's tasks stand where.
+pub(crate) fn count(rows: &mut Rows<'_>, queue: &str, change: impl FnOnce(&mut Counts)) {
+    let key = queue.to_owned();
+    let mut row = schema::QUEUE
+        .get(rows, &key)
+        .unwrap_or_else(|| Queue { name: key.clone(), ..Queue::default() });
+    change(&mut row.counts);
+    schema::QUEUE.put(rows, &key, &row);
+}

@@ -18,6 +18,8 @@ pub mod plan;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{Epoch, NodeId, RoleId};
+use crate::reject::Rejection;
+use crate::store::{View, schema};
 use crate::time::Moment;
 
 /// A role as the tables hold it.
@@ -74,4 +76,29 @@ pub enum Event {
         /// Why.
         why: String,
     },
+}
+
+/// A role.
+pub fn get(view: &dyn View, id: RoleId) -> Option<Role> {
+    schema::ROLE.get(view, &id)
+}
+
+/// All roles.
+pub fn list(view: &dyn View) -> Vec<Role> {
+    schema::ROLE.under(view, &()).map(|(_, role)| role).collect()
+}
+
+/// What a node drives.
+pub fn of_node(view: &dyn View, node: NodeId) -> Vec<Role> {
+    let ids = schema::ROLE_OF_NODE.under(view, &(node,)).map(|((_, role), ())| role);
+    ids.filter_map(|role| get(view, role)).collect()
+}
+
+/// Refuses who is not the role's driver: the first thing asked of every proposal made for a role.
+pub(crate) fn fence(view: &dyn View, id: RoleId, epoch: Epoch) -> Result<(), Rejection> {
+    let role = get(view, id).ok_or(Rejection::NoRole(id))?;
+    if role.epoch != epoch {
+        return Err(Rejection::StaleEpoch { role: id, current: role.epoch });
+    }
+    Ok(())
 }

@@ -232,6 +232,17 @@ pub struct Request {
     pub digest: [u8; 16],
 }
 
+/// A remembered `Idempotency-Key` as the tables hold it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    /// The key and what was asked under it.
+    pub request: Request,
+    /// The run that was started then.
+    pub run: RunId,
+    /// When it is forgotten.
+    pub until: Moment,
+}
+
 /// How long an `Idempotency-Key` is remembered: 24 hours.
 pub const REQUEST_KEPT: crate::time::Span = crate::time::Span(24 * 60 * 60 * 1000);
 

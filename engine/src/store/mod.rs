@@ -9,6 +9,8 @@ pub mod schema;
 pub mod table;
 pub(crate) mod tx;
 
+pub(crate) use tx::{Rows, Tx};
+
 /// A row: key and value.
 pub type Row = (Vec<u8>, Vec<u8>);
 

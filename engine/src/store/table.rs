@@ -1,1 +1,153 @@
-//! Filled in next.
+//! A typed slice of the byte store.
+//!
+//! A table is a number and two types: its keys begin with that byte, and key and value mean something. Reading needs a
+//! [`View`]; writing needs [`Rows`], which only `evolve` is ever handed.
+
+use std::marker::PhantomData;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::key::{Key, Leads, end_of};
+use super::tx::Rows;
+use super::{Row, View};
+use crate::codec;
+
+/// A table or an index (whose value is often `()`: everything is in the key).
+pub struct Table<K, V> {
+    /// The first byte of all its keys.
+    number: u8,
+    /// For messages about damage.
+    name: &'static str,
+    holds: PhantomData<fn() -> (K, V)>,
+}
+
+impl<K: Key, V: Serialize + DeserializeOwned> Table<K, V> {
+    /// Only [`super::schema`] makes tables.
+    pub(crate) const fn new(number: u8, name: &'static str) -> Self {
+        Table { number, name, holds: PhantomData }
+    }
+
+    /// The value of a key.
+    pub fn get(&self, view: &dyn View, key: &K) -> Option<V> {
+        view.get(&self.place(key)).map(|bytes| self.value(&bytes))
+    }
+
+    /// Whether there is a row.
+    pub fn has(&self, view: &dyn View, key: &K) -> bool {
+        view.get(&self.place(key)).is_some()
+    }
+
+    /// The bytes of a value, as they were put by `put_bytes`.
+    pub fn get_bytes(&self, view: &dyn View, key: &K) -> Option<Vec<u8>> {
+        view.get(&self.place(key))
+    }
+
+    /// Rows under leading parts of the key, in key order. `()` leads everything.
+    pub fn under<'v, P: Leads<K>>(
+        &'static self,
+        view: &'v dyn View,
+        lead: &P,
+    ) -> impl Iterator<Item = (K, V)> + use<'v, K, V, P> {
+        let from = self.place(lead);
+        let to = end_of(&from);
+        view.scan(&from, &to).map(|row| self.row(row))
+    }
+
+    /// The same, the last row first.
+    pub fn under_back<'v, P: Leads<K>>(
+        &'static self,
+        view: &'v dyn View,
+        lead: &P,
+    ) -> impl Iterator<Item = (K, V)> + use<'v, K, V, P> {
+        let from = self.place(lead);
+        let to = end_of(&from);
+        view.scan_back(&from, &to).map(|row| self.row(row))
+    }
+
+    /// Rows under leading parts that come after a key, which need not be there: the next page. None: from the beginning.
+    pub fn after<'v, P: Leads<K>>(
+        &'static self,
+        view: &'v dyn View,
+        lead: &P,
+        key: Option<&K>,
+    ) -> impl Iterator<Item = (K, V)> + use<'v, K, V, P> {
+        let lead = self.place(lead);
+        let to = end_of(&lead);
+        let from = key.map_or(lead, |key| {
+            let mut from = self.place(key);
+            from.push(0);
+            from
+        });
+        view.scan(&from, &to).map(|row| self.row(row))
+    }
+
+    /// Rows under leading parts that come before a key, which need not be there, the last one first. None: from the end.
+    pub fn before_back<'v, P: Leads<K>>(
+        &'static self,
+        view: &'v dyn View,
+        lead: &P,
+        key: Option<&K>,
+    ) -> impl Iterator<Item = (K, V)> + use<'v, K, V, P> {
+        let from = self.place(lead);
+        let to = key.map_or_else(|| end_of(&from), |key| self.place(key));
+        view.scan_back(&from, &to).map(|row| self.row(row))
+    }
+
+    /// Writes a row.
+    pub(crate) fn put(&self, rows: &mut Rows<'_>, key: &K, value: &V) {
+        rows.put(self.place(key), codec::encode(value));
+    }
+
+    /// Writes a row whose value is already bytes: they are kept as they are.
+    pub(crate) fn put_bytes(&self, rows: &mut Rows<'_>, key: &K, bytes: &[u8]) {
+        rows.put(self.place(key), bytes.to_vec());
+    }
+
+    /// Takes a row away.
+    pub(crate) fn delete(&self, rows: &mut Rows<'_>, key: &K) {
+        rows.delete(self.place(key));
+    }
+
+    /// Changes a row that is known to exist.
+    pub(crate) fn change(&self, rows: &mut Rows<'_>, key: &K, change: impl FnOnce(&mut V)) {
+        let place = self.place(key);
+        let bytes = rows.get(&place).unwrap_or_else(|| {
+            panic!("an event changes a row of `{}` that is not there", self.name)
+        });
+        let mut value = self.value(&bytes);
+        change(&mut value);
+        rows.put(place, codec::encode(&value));
+    }
+
+    /// Takes all rows under leading parts away.
+    pub(crate) fn clear<P: Leads<K>>(&self, rows: &mut Rows<'_>, lead: &P) {
+        let from = self.place(lead);
+        let to = end_of(&from);
+        rows.delete_range(from, to);
+    }
+
+    /// Takes all rows before a key away.
+    pub(crate) fn clear_before(&self, rows: &mut Rows<'_>, key: &K) {
+        rows.delete_range(vec![self.number], self.place(key));
+    }
+
+    fn place<P: Key>(&self, key: &P) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(48);
+        bytes.push(self.number);
+        key.write(&mut bytes);
+        bytes
+    }
+
+    fn row(&self, (key, value): Row) -> (K, V) {
+        let mut rest = &key[1..];
+        match K::read(&mut rest) {
+            Some(known) if rest.is_empty() => (known, self.value(&value)),
+            _ => panic!("table `{}` holds a key that is none of its own: {key:02x?}", self.name),
+        }
+    }
+
+    fn value(&self, bytes: &[u8]) -> V {
+        codec::decode(bytes).unwrap_or_else(|fault| panic!("table `{}`: {fault}", self.name))
+    }
+}

@@ -1,1 +1,14 @@
 //! Filled in next.
+
+use super::Command;
+use crate::apply::Reply;
+use crate::reject::Rejection;
+use crate::store::Tx;
+
+/// What a command comes to: events, or a refusal.
+pub(crate) fn decide(_tx: &mut Tx<'_>, command: &Command) -> Result<Reply, Rejection> {
+    todo!("{command:?}")
+}
+
+/// A worker is gone: what it holds is ready again (the attempt it had is spent but does not count).
+pub(crate) fn worker_lost(_tx: &mut Tx<'_>, _worker: crate::id::WorkerId, _why: &str) {}

@@ -11,6 +11,7 @@ pub(crate) mod evolve;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{Epoch, RoleId, RunId, TaskId};
+use crate::store::{Tx, View, schema};
 use crate::time::Moment;
 
 /// The most alarms one tick fires.
@@ -66,4 +67,19 @@ pub enum Event {
         /// What.
         alarm: Alarm,
     },
+}
+
+/// The next alarm of a role.
+pub fn next(view: &dyn View, role: RoleId) -> Option<(Moment, Alarm)> {
+    schema::TIMER.under(view, &(role,)).next().map(|((_, at, alarm), ())| (at, alarm))
+}
+
+/// Sets an alarm.
+pub(crate) fn set(tx: &mut Tx<'_>, role: RoleId, at: Moment, alarm: Alarm) {
+    tx.emit(Event::Set { role, at, alarm });
+}
+
+/// Takes an alarm away that is set for this moment.
+pub(crate) fn clear(tx: &mut Tx<'_>, role: RoleId, at: Moment, alarm: Alarm) {
+    tx.emit(Event::Cleared { role, at, alarm });
 }
