@@ -1,1 +1,5 @@
-//! actors
+//! The cast: who supervises whom, who tells whom what.
+
+pub mod crew;
+pub mod status;
+pub mod worker;

@@ -1,0 +1,4 @@
+//! Filled in next.
+
+pub(crate) mod capture;
+pub mod logs;
