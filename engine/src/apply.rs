@@ -18,6 +18,7 @@ use crate::store::tx::{Merged, Overlay, Stamp, Tx};
 use crate::store::{Batch, View, schema};
 use crate::task;
 use crate::time::Moment;
+use crate::version;
 
 /// The most entries one parcel carries.
 pub const ENTRIES_MAX: usize = 1_024;
@@ -31,7 +32,8 @@ pub struct Entry {
     pub at: Moment,
     /// Who asked.
     pub by: Principal,
-    /// The rules the proposer believes to be in force: see [`crate::version`].
+    /// The newest rules the proposer knows: for readers of the log. Which rules are in force, the tables say: see
+    /// [`crate::version`].
     pub version: u32,
     /// Free slots that may be filled in this entry, after its command.
     pub offer: Option<Offer>,
@@ -109,8 +111,13 @@ pub struct Engine {
 impl Engine {
     /// Applies a parcel to what `view` shows. The caller writes [`Applied::batch`] before the next call.
     pub fn apply(&mut self, view: &dyn View, parcel: &Parcel) -> Applied {
-        let before = schema::clock(view);
-        let mut clock = before;
+        let mut clock = schema::clock(view);
+        assert!(
+            clock.rules <= version::NEWEST,
+            "the cell has agreed on rules {}, this build knows {}: install a newer one",
+            clock.rules,
+            version::NEWEST,
+        );
         let mut overlay = Overlay::default();
         let mut records = Vec::new();
         let mut outcomes = Vec::with_capacity(parcel.entries.len());

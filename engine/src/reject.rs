@@ -77,6 +77,29 @@ pub enum Rejection {
     },
 }
 
+/// The longest text for people that a command may carry (a reason, an address), in bytes.
+pub const TEXT_BYTES_MAX: usize = 1 << 10;
+
+/// Refuses a text for people that is too long.
+pub(crate) fn text(field: &str, text: &str) -> Result<(), Rejection> {
+    if text.len() > TEXT_BYTES_MAX {
+        return Err(Rejection::too_large(field, TEXT_BYTES_MAX));
+    }
+    Ok(())
+}
+
+impl Rejection {
+    /// Something is not well formed: which field, and why.
+    pub(crate) fn invalid(field: &str, why: &str) -> Rejection {
+        Rejection::Invalid { field: field.to_owned(), why: why.to_owned() }
+    }
+
+    /// Something is longer or more than allowed.
+    pub(crate) fn too_large(what: &str, max: usize) -> Rejection {
+        Rejection::TooLarge { what: what.to_owned(), max: max as u64 }
+    }
+}
+
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

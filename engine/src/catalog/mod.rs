@@ -14,6 +14,7 @@
 //! ```
 
 pub mod graph;
+pub mod shape;
 
 pub(crate) mod decide;
 pub(crate) mod evolve;
@@ -25,6 +26,7 @@ use serde::{Deserialize, Serialize};
 use crate::blob::Payload;
 use crate::id::{Priority, RoleId, StepNo, Version, WorkflowId};
 use crate::run::OnConflict;
+use crate::store::{View, schema};
 use crate::task::retry::Retry;
 use crate::time::{Moment, Span};
 
@@ -288,4 +290,42 @@ pub struct Workflow {
     pub next_number: u64,
     /// Runs that are not finished.
     pub unfinished: u64,
+}
+
+/// A workflow by its name; none: there is none, or it was removed.
+pub fn find(view: &dyn View, name: &str) -> Option<Workflow> {
+    find_any(view, name).filter(|workflow| !workflow.removed)
+}
+
+/// The same, also if it was removed: its finished runs are still there.
+pub fn find_any(view: &dyn View, name: &str) -> Option<Workflow> {
+    let id = schema::WORKFLOW_BY_NAME.get(view, &name.to_owned())?;
+    get(view, id)
+}
+
+/// A workflow by its number, also if it was removed.
+pub fn get(view: &dyn View, id: WorkflowId) -> Option<Workflow> {
+    schema::WORKFLOW.get(view, &id)
+}
+
+/// One version of a workflow.
+pub fn definition(view: &dyn View, id: WorkflowId, version: Version) -> Option<Definition> {
+    schema::DEFINITION.get(view, &(id, version))
+}
+
+/// Workflows that were not removed, by name, after a name.
+pub fn list(view: &dyn View, after: Option<&str>, max: usize) -> Vec<Workflow> {
+    let after = after.map(str::to_owned);
+    schema::WORKFLOW_BY_NAME
+        .after(view, &(), after.as_ref())
+        .filter_map(|(_, id)| get(view, id))
+        .filter(|workflow| !workflow.removed)
+        .take(max)
+        .collect()
+}
+
+/// All versions of a workflow with when and by whom, the first one first.
+pub fn versions(view: &dyn View, id: WorkflowId) -> Vec<(Version, Moment, String)> {
+    let editions = schema::EDITION.under(view, &(id,));
+    editions.map(|((_, version), edition)| (version, edition.at, edition.by)).collect()
 }

@@ -19,7 +19,8 @@ pub(crate) fn evolve(rows: &mut Rows<'_>, event: &Event) {
             let mut clock = schema::clock(rows);
             clock.oldest = *before;
             schema::CLOCK.put(rows, &(), &clock);
-            schema::FEED.clear_before(rows, before);
+            schema::FEED.clear_before(rows, &(), before);
+            schema::HISTORY.clear_before(rows, &(Subject::Cell,), &(Subject::Cell, *before));
         }
     }
 }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::Event as Any;
 use crate::id::{Revision, RunId};
+use crate::store::{View, schema};
 use crate::time::Moment;
 use crate::timer::Alarm;
 use crate::{blob, dag, run, task, timer};
@@ -160,4 +161,61 @@ fn of_alarm(alarm: &Alarm) -> Subject {
         }
         Alarm::RequestOver(_) => Subject::Cell,
     }
+}
+
+/// The newest revision.
+pub fn revision(view: &dyn View) -> Revision {
+    schema::clock(view).revision
+}
+
+/// The first revision that the feed still has, or will have.
+pub fn oldest(view: &dyn View) -> Revision {
+    schema::clock(view).oldest
+}
+
+/// At most `max` records after a revision, in order. What purged runs did is left out, so revisions may be missing.
+pub fn after(view: &dyn View, after: Revision, max: usize) -> Vec<Record> {
+    // The entry that holds the next revision may have begun before it.
+    let next = Revision(after.0.saturating_add(2));
+    let begun = schema::FEED.before_back(view, &(), Some(&next)).next();
+    let from = begun.map_or(Revision(0), |(first, _)| Revision(first.0.saturating_sub(1)));
+    let mut found = Vec::new();
+    for (_, places) in schema::FEED.after(view, &(), Some(&from)) {
+        let mut records: Vec<Record> = places
+            .iter()
+            .filter_map(|place| schema::HISTORY.get(view, place))
+            .flat_map(Page::into_records)
+            .filter(|record| record.revision > after)
+            .collect();
+        records.sort_by_key(|record| record.revision);
+        found.append(&mut records);
+        if found.len() >= max {
+            found.truncate(max);
+            break;
+        }
+    }
+    found
+}
+
+/// A run's records after a revision, in order.
+pub fn of_run(view: &dyn View, run: RunId, after: Revision, max: usize) -> Vec<Record> {
+    let subject = Subject::Run(run);
+    let next = (subject, Revision(after.0.saturating_add(2)));
+    let begun = schema::HISTORY.before_back(view, &(subject,), Some(&next)).next();
+    let from = begun.map(|((_, first), _)| (subject, Revision(first.0.saturating_sub(1))));
+    let pages = schema::HISTORY.after(view, &(subject,), from.as_ref());
+    let records = pages.flat_map(|(_, page)| page.into_records());
+    records.filter(|record| record.revision > after).take(max).collect()
+}
+
+/// A run's records before a revision, the newest first.
+pub fn of_run_back(view: &dyn View, run: RunId, before: Revision, max: usize) -> Vec<Record> {
+    let subject = Subject::Run(run);
+    let pages = schema::HISTORY.before_back(view, &(subject,), Some(&(subject, before)));
+    let records = pages.flat_map(|(_, page)| {
+        let mut records: Vec<Record> = page.into_records().collect();
+        records.reverse();
+        records
+    });
+    records.filter(|record| record.revision < before).take(max).collect()
 }

@@ -16,6 +16,7 @@ pub(crate) mod evolve;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{BootId, NodeId};
+use crate::store::{View, schema};
 use crate::time::Moment;
 
 /// Where a member stands.
@@ -93,9 +94,30 @@ pub enum Event {
         /// Which node.
         node: NodeId,
     },
+    /// Every member speaks these rules, so they are in force: see [`crate::version`].
+    Agreed {
+        /// Which.
+        rules: u32,
+    },
     /// It is gone without a word.
     Lost {
         /// Which node.
         node: NodeId,
     },
+}
+
+/// A member.
+pub fn get(view: &dyn View, node: NodeId) -> Option<Member> {
+    schema::MEMBER.get(view, &node)
+}
+
+/// All members, those that left too.
+pub fn list(view: &dyn View) -> Vec<Member> {
+    schema::MEMBER.under(view, &()).map(|(_, member)| member).collect()
+}
+
+/// Those that take part.
+pub fn live(view: &dyn View) -> Vec<NodeId> {
+    let members = list(view).into_iter().filter(|member| member.state == State::Up);
+    members.map(|member| member.node).collect()
 }

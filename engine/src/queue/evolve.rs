@@ -1,9 +1,19 @@
-//! Filled in next.
+//! The rows of queues.
 
-use super::Event;
-use crate::store::Rows;
+use super::{Event, Queue};
+use crate::store::{Rows, schema};
 
 /// The rows an event changes.
-pub(crate) fn evolve(_rows: &mut Rows<'_>, event: &Event) {
-    todo!("{event:?}")
+pub(crate) fn evolve(rows: &mut Rows<'_>, event: &Event) {
+    match event {
+        Event::Created { name } => {
+            let row = Queue { name: name.clone(), ..Queue::default() };
+            schema::QUEUE.put(rows, name, &row);
+        }
+        Event::Paused { name } => schema::QUEUE.change(rows, name, |row| row.paused = true),
+        Event::Resumed { name } => schema::QUEUE.change(rows, name, |row| row.paused = false),
+        Event::Limited { name, concurrency_max } => {
+            schema::QUEUE.change(rows, name, |row| row.concurrency_max = *concurrency_max);
+        }
+    }
 }

@@ -5,6 +5,9 @@ pub(crate) mod evolve;
 
 use serde::{Deserialize, Serialize};
 
+use crate::store::{View, schema};
+use crate::time::Span;
+
 /// How long finished runs are kept where their workflow does not say: milliseconds as decimal text. Default: 30 days.
 pub const RETENTION_MS: &str = "retention_ms";
 /// How long the feed is kept: milliseconds as decimal text. Default: 7 days.
@@ -34,4 +37,14 @@ pub enum Event {
         /// The new value; empty: the default.
         value: String,
     },
+}
+
+/// A setting; none: it is at its default.
+pub fn get(view: &dyn View, name: &str) -> Option<String> {
+    schema::SETTING.get(view, &name.to_owned())
+}
+
+/// A setting that is a length of time; none: it is at its default.
+pub fn span(view: &dyn View, name: &str) -> Option<Span> {
+    get(view, name)?.parse().ok().map(Span)
 }

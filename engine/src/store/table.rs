@@ -127,9 +127,9 @@ impl<K: Key, V: Serialize + DeserializeOwned> Table<K, V> {
         rows.delete_range(from, to);
     }
 
-    /// Takes all rows before a key away.
-    pub(crate) fn clear_before(&self, rows: &mut Rows<'_>, key: &K) {
-        rows.delete_range(vec![self.number], self.place(key));
+    /// Takes all rows under leading parts and before a key away.
+    pub(crate) fn clear_before<P: Leads<K>>(&self, rows: &mut Rows<'_>, lead: &P, key: &K) {
+        rows.delete_range(self.place(lead), self.place(key));
     }
 
     fn place<P: Key>(&self, key: &P) -> Vec<u8> {

@@ -14,10 +14,14 @@ pub(crate) mod evolve;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{BootId, NodeId, WorkerId};
+use crate::store::{View, schema};
 use crate::time::Moment;
 
 /// The most slots a session may have.
 pub const SLOTS_MAX: u32 = 10_000;
+
+/// The most queues, and the most handlers, that a session may name.
+pub const NAMES_MAX: usize = 1_000;
 
 /// A session as the tables hold it; the row goes when the session ends.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,4 +104,20 @@ pub enum Event {
         /// Why.
         why: String,
     },
+}
+
+/// A session.
+pub fn get(view: &dyn View, id: WorkerId) -> Option<Worker> {
+    schema::WORKER.get(view, &id)
+}
+
+/// All sessions.
+pub fn list(view: &dyn View) -> Vec<Worker> {
+    schema::WORKER.under(view, &()).map(|(_, worker)| worker).collect()
+}
+
+/// Sessions attached through a node.
+pub fn of_node(view: &dyn View, node: NodeId) -> Vec<Worker> {
+    let ids = schema::WORKER_OF_NODE.under(view, &(node,)).map(|((_, id), ())| id);
+    ids.filter_map(|id| get(view, id)).collect()
 }
