@@ -19,12 +19,15 @@
 pub(crate) mod decide;
 pub(crate) mod evolve;
 pub(crate) mod flow;
+pub(crate) mod step;
+pub(crate) mod walk;
 
 use serde::{Deserialize, Serialize};
 
 use crate::blob::Payload;
 use crate::catalog::Order;
 use crate::id::{Epoch, Item, RoleId, RunId, StepNo};
+use crate::store::{View, schema};
 use crate::task::Failure;
 
 /// The most elements of an `each`.
@@ -85,6 +88,8 @@ pub struct Progress {
     pub succeeded: u32,
     /// Items that failed for good (ignored ones too).
     pub failed: u32,
+    /// Its question could not be answered: its one task stands for the failure, and a retry asks again.
+    pub stumped: bool,
 }
 
 /// Something a driver must compute.
@@ -144,7 +149,7 @@ pub enum Command {
 /// What can have happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Event {
-    /// The run's graph begins: so many steps.
+    /// A driver must compute something.
     Asked {
         /// Of which role.
         role: RoleId,
@@ -175,6 +180,15 @@ pub enum Event {
         step: StepNo,
         /// How many tasks it will have.
         items: u32,
+        /// How many of them it has at once.
+        opened: u32,
+    },
+    /// Its question could not be answered: one task, failed, says why.
+    Stumped {
+        /// Which run.
+        run: RunId,
+        /// Which step.
+        step: StepNo,
     },
     /// Items up to here have tasks.
     Widened {
@@ -204,6 +218,10 @@ pub enum Event {
         step: StepNo,
         /// How: one of the settled states.
         state: State,
+        /// Items settled well.
+        succeeded: u32,
+        /// Items that failed for good.
+        failed: u32,
     },
     /// Its run is retried from before it.
     Reset {
@@ -214,4 +232,19 @@ pub enum Event {
         /// The row it begins anew with; none: as if nothing had happened.
         progress: Option<Progress>,
     },
+}
+
+/// How far a step is; none: nothing has happened to it.
+pub fn progress(view: &dyn View, run: RunId, step: StepNo) -> Option<Progress> {
+    schema::STEP.get(view, &(run, step))
+}
+
+/// All steps of a run that something has happened to.
+pub fn steps(view: &dyn View, run: RunId) -> Vec<(StepNo, Progress)> {
+    schema::STEP.under(view, &(run,)).map(|((_, step), progress)| (step, progress)).collect()
+}
+
+/// What a role's driver must compute, the runs' oldest first.
+pub fn questions(view: &dyn View, role: RoleId, max: usize) -> Vec<Question> {
+    schema::QUESTION.under(view, &(role,)).take(max).map(|((_, question), ())| question).collect()
 }

@@ -107,7 +107,7 @@ fn of_run_event(event: &run::Event) -> Subject {
     match event {
         E::Started { run, .. } => Subject::Run(run.id),
         E::Held { run }
-        | E::Released { run }
+        | E::Released { run, .. }
         | E::Began { run }
         | E::Paused { run, .. }
         | E::Resumed { run }
@@ -116,8 +116,9 @@ fn of_run_event(event: &run::Event) -> Subject {
         | E::Settled { run, .. }
         | E::Reopened { run, .. }
         | E::Signalled { run, .. }
+        | E::Heard { run, .. }
         | E::Tagged { run, .. } => Subject::Run(*run),
-        E::Purged { .. } => Subject::Cell,
+        E::Purged { .. } | E::Unasked { .. } => Subject::Cell,
     }
 }
 
@@ -127,6 +128,7 @@ fn of_dag_event(event: &dag::Event) -> RunId {
         E::Asked { question, .. } | E::Answered { question, .. } => question.run,
         E::Unblocked { run, .. }
         | E::Opened { run, .. }
+        | E::Stumped { run, .. }
         | E::Widened { run, .. }
         | E::Counted { run, .. }
         | E::Settled { run, .. }
@@ -139,6 +141,8 @@ fn of_task_event(event: &task::Event) -> RunId {
     match event {
         E::Opened { task } => task.id.run,
         E::Ordered { task, .. }
+        | E::Withheld { task }
+        | E::Emitted { task, .. }
         | E::Readied { task, .. }
         | E::Leased { task, .. }
         | E::Waited { task, .. }
@@ -147,7 +151,7 @@ fn of_task_event(event: &task::Event) -> RunId {
         | E::Succeeded { task, .. }
         | E::Died { task, .. }
         | E::Revoked { task, .. }
-        | E::Revived { task }
+        | E::Revived { task, .. }
         | E::Discarded { task, .. }
         | E::Forgotten { task } => task.run,
     }

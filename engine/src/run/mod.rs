@@ -13,9 +13,14 @@
 //! *Cancel* stops what runs and still lets `always()` steps clean up; *terminate* stops everything at once. A run counts as
 //! finished once it is completed, failed, cancelled or timed out; only `Retry` opens it again.
 
+pub(crate) mod again;
 pub(crate) mod decide;
 pub(crate) mod evolve;
 pub mod list;
+pub(crate) mod settle;
+pub(crate) mod signal;
+pub(crate) mod start;
+pub(crate) mod stop;
 
 use std::collections::BTreeMap;
 
@@ -23,8 +28,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::blob::Payload;
 use crate::id::{Number, Priority, RoleId, RunId, StepNo, TaskId, Version, WorkflowId};
+use crate::store::{View, schema};
 use crate::task::Failure;
-use crate::time::Moment;
+use crate::time::{Moment, Span};
 
 /// The most labels a run may have.
 pub const LABELS_MAX: usize = 64;
@@ -93,7 +99,8 @@ pub struct Run {
     pub role: RoleId,
     /// Where it stands.
     pub state: State,
-    /// How often anything about it has changed: ETag of the run.
+    /// How often this row has changed. (That anything at all of the run has changed, tasks too, the newest revision of its history
+    /// says: an ETag.)
     pub changes: u64,
     /// The caller's key: at most one unfinished run of the workflow has it. Empty: none.
     pub key: String,
@@ -109,11 +116,13 @@ pub struct Run {
     pub created_at: Moment,
     /// When it may begin (`--at`, `--in`); the same as `created_at` otherwise.
     pub due_at: Moment,
+    /// When its turn came; none: it is delayed, or waits for its concurrency key.
+    pub released_at: Option<Moment>,
     /// When its first task began.
     pub began_at: Option<Moment>,
     /// When it was finished.
     pub settled_at: Option<Moment>,
-    /// When its `timeout` is over.
+    /// When its `timeout` is over; counted from its turn, so that waiting costs nothing.
     pub deadline: Option<Moment>,
     /// The task that waits for it, and how deep it is nested.
     pub parent: Option<(TaskId, u8)>,
@@ -239,6 +248,8 @@ pub struct Asked {
     pub request: Request,
     /// The run that was started then.
     pub run: RunId,
+    /// Its number: the run itself may have been purged since.
+    pub number: Number,
     /// When it is forgotten.
     pub until: Moment,
 }
@@ -265,6 +276,8 @@ pub enum Event {
     Released {
         /// Which run.
         run: RunId,
+        /// When its `timeout` will be over.
+        deadline: Option<Moment>,
     },
     /// Its first task began.
     Began {
@@ -312,8 +325,14 @@ pub enum Event {
     Reopened {
         /// Which run.
         run: RunId,
+        /// Where it stands now: running, or (a dead letter of an unfinished run was taken up) where it stood.
+        state: State,
         /// Steps open now.
         steps_open: u32,
+        /// Steps that failed and are not tried again.
+        steps_failed: u32,
+        /// When its `timeout` will be over.
+        deadline: Option<Moment>,
     },
     /// A signal arrived.
     Signalled {
@@ -325,6 +344,15 @@ pub enum Event {
         slot: Option<u32>,
         /// The caller's id of it.
         dedup: String,
+    },
+    /// A task took a signal out of the box.
+    Heard {
+        /// Which run.
+        run: RunId,
+        /// The signal's name.
+        name: String,
+        /// The slot that is free now.
+        slot: u32,
     },
     /// Labels are now these.
     Tagged {
@@ -342,4 +370,34 @@ pub enum Event {
         /// Its number.
         number: Number,
     },
+    /// An `Idempotency-Key` is remembered no longer.
+    Unasked {
+        /// The key.
+        key: String,
+    },
+}
+
+/// A run.
+pub fn get(view: &dyn View, run: RunId) -> Option<Run> {
+    schema::RUN.get(view, &run)
+}
+
+/// The run with this number of a workflow: `etl/1042`.
+pub fn by_number(view: &dyn View, workflow: WorkflowId, number: Number) -> Option<RunId> {
+    schema::RUN_BY_NUMBER.get(view, &(workflow, number))
+}
+
+/// The unfinished run that has the caller's key.
+pub fn by_key(view: &dyn View, workflow: WorkflowId, key: &str) -> Option<RunId> {
+    schema::RUN_BY_KEY.get(view, &(workflow, key.to_owned()))
+}
+
+/// What was asked under an `Idempotency-Key`, and the run that came of it.
+pub fn by_request(view: &dyn View, key: &str) -> Option<(Request, RunId)> {
+    schema::RUN_BY_REQUEST.get(view, &key.to_owned()).map(|asked| (asked.request, asked.run))
+}
+
+/// Finished runs whose time is over, `default` where their workflow's newest definition does not say, oldest first.
+pub fn expired(view: &dyn View, now: Moment, default: Span, max: usize) -> Vec<RunId> {
+    list::expired(view, now, default, max)
 }

@@ -8,6 +8,7 @@
 //!                               └─────────── resting ◀───────────┘ left               │ dlq retry: ready again
 //!
 //!   sleep, wait, child:  unresolved ─▶ waiting ─▶ succeeded | failed       (no worker, a timer or another run ends it)
+//!   paused run:          what would be ready is held, until it is resumed
 //!   cancel, terminate:   anything unfinished ─▶ cancelled                  (a leased one: its worker is told to stop)
 //! ```
 //!
@@ -18,13 +19,16 @@ pub mod dead;
 pub(crate) mod decide;
 pub(crate) mod evolve;
 pub(crate) mod grant;
+pub(crate) mod perform;
 pub mod retry;
+pub(crate) mod settle;
 
 use serde::{Deserialize, Serialize};
 
 use crate::blob::Payload;
 use crate::catalog::Kind;
-use crate::id::{Attempt, Priority, RunId, TaskId, WorkerId};
+use crate::id::{Attempt, Priority, RunId, StepNo, TaskId, WorkerId};
+use crate::store::{View, schema};
 use crate::time::Moment;
 
 /// The longest error message kept, in bytes; longer ones are cut at a character.
@@ -42,6 +46,8 @@ pub enum State {
         /// Since when.
         since: Moment,
     },
+    /// Could begin, but its run is paused: not in the ready index.
+    Held,
     /// A worker has it.
     Leased {
         /// Which.
@@ -76,6 +82,7 @@ impl State {
         match self {
             State::Unresolved
             | State::Ready { .. }
+            | State::Held
             | State::Leased { .. }
             | State::Resting { .. }
             | State::Waiting { .. } => false,
@@ -234,6 +241,18 @@ pub enum Event {
         /// The kind of worker it needs.
         kind: Option<Kind>,
     },
+    /// It could begin, but its run is paused.
+    Withheld {
+        /// Which task.
+        task: TaskId,
+    },
+    /// It told the feed something: the body is a blob.
+    Emitted {
+        /// Which task.
+        task: TaskId,
+        /// The event's name.
+        name: String,
+    },
     /// It waits for a worker.
     Readied {
         /// Which task.
@@ -286,7 +305,7 @@ pub enum Event {
         /// By which attempt.
         attempt: Attempt,
     },
-    /// It failed for good, and is a dead letter.
+    /// It failed for good.
     Died {
         /// Which task.
         task: TaskId,
@@ -294,6 +313,8 @@ pub enum Event {
         attempt: Attempt,
         /// Why.
         failure: Failure,
+        /// Whether it is a dead letter: not if its run is being cancelled.
+        letter: bool,
     },
     /// Its run was cancelled. A worker that holds it stops.
     Revoked {
@@ -302,10 +323,14 @@ pub enum Event {
         /// The attempt that was under way, if a worker had it.
         worker: Option<WorkerId>,
     },
-    /// Somebody took its dead letter up again.
+    /// It is taken up again: its dead letter by somebody, or its run is retried.
     Revived {
         /// Which task.
         task: TaskId,
+        /// The next attempt.
+        attempt: Attempt,
+        /// Attempts allowed from the first.
+        attempts_max: u32,
     },
     /// Somebody gave its dead letter up.
     Discarded {
@@ -319,4 +344,36 @@ pub enum Event {
         /// Which task.
         task: TaskId,
     },
+}
+
+/// A task.
+pub fn get(view: &dyn View, task: TaskId) -> Option<Task> {
+    schema::TASK.get(view, &task)
+}
+
+/// Tasks of a run by step and item, after one of them.
+pub fn of_run(view: &dyn View, run: RunId, after: Option<TaskId>, max: usize) -> Vec<Task> {
+    schema::TASK.after(view, &(run,), after.as_ref()).take(max).map(|(_, task)| task).collect()
+}
+
+/// Tasks of a step by item, after one of them.
+pub fn of_step(
+    view: &dyn View,
+    run: RunId,
+    step: StepNo,
+    after: Option<TaskId>,
+    max: usize,
+) -> Vec<Task> {
+    let tasks = schema::TASK.after(view, &(run, step), after.as_ref());
+    tasks.take(max).map(|(_, task)| task).collect()
+}
+
+/// Attempts of a task, the first one first.
+pub fn tries(view: &dyn View, task: TaskId) -> Vec<Try> {
+    schema::TRY.under(view, &(task,)).map(|(_, attempt)| attempt).collect()
+}
+
+/// What a worker holds.
+pub fn leased(view: &dyn View, worker: WorkerId) -> Vec<TaskId> {
+    schema::LEASED.under(view, &(worker,)).map(|((_, task), ())| task).collect()
 }
