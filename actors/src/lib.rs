@@ -2,4 +2,5 @@
 
 pub mod crew;
 pub mod status;
+mod supervisor;
 pub mod worker;

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 /// Bytes kept from the beginning, and as many from the end.
-pub const HALF_BYTES_MAX: usize = 128 << 10;
+pub(crate) const HALF_BYTES_MAX: usize = 128 << 10;
 
 /// The beginning and the end of a stream of bytes.
 #[derive(Debug, Default)]

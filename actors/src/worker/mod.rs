@@ -1,4 +1,5 @@
 //! Filled in next.
 
 pub(crate) mod capture;
+pub(crate) mod executor;
 pub mod logs;
