@@ -23,8 +23,26 @@ pub struct Config {
     pub waiting_max: usize,
     /// Bytes of commands that may wait to be proposed.
     pub waiting_bytes_max: usize,
-    /// Applied entries between two snapshots; the log behind a snapshot is purged.
+    /// Applied log entries (parcels) between two snapshots; the log behind a snapshot is purged.
     pub snapshot_every: u64,
+    /// Below so much free space on the data directory's disk no proposal is accepted, so that what was accepted can be
+    /// finished.
+    pub disk_reserve_bytes: u64,
+}
+
+impl Config {
+    /// A replica with the limits that suit most nodes.
+    #[must_use]
+    pub fn new(node: NodeId, data: Option<PathBuf>) -> Config {
+        Config {
+            node,
+            data,
+            waiting_max: 16_384,
+            waiting_bytes_max: 64 << 20,
+            snapshot_every: 50_000,
+            disk_reserve_bytes: 256 << 20,
+        }
+    }
 }
 
 /// One node's copy of the truth, and the way to change it. Cheap to clone.
