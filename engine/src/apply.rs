@@ -163,8 +163,10 @@ impl Engine {
             Err(rejection) => {
                 drop(tx);
                 overlay.forget();
-                // A definition that was undone must not be remembered.
-                self.graphs.clear();
+                if matches!(entry.command, Command::Catalog(_)) {
+                    // A definition that was undone must not be remembered.
+                    self.graphs.clear();
+                }
                 Err(rejection)
             }
         }
