@@ -68,15 +68,24 @@ pub fn file(path: &str) -> File {
 #[must_use]
 pub fn metadata() -> Value {
     let host = host();
-    let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = Command::new(program)
-        .args(["metadata", "--format-version", "1", "--offline", "--locked"])
-        .args(["--filter-platform", &host])
-        .current_dir(root())
-        .output()
-        .expect("cargo starts");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).expect("cargo metadata is JSON")
+    let words = ["metadata", "--format-version", "1", "--offline", "--locked", "--filter-platform"];
+    let text = cargo(&[&words[..], &[&host]].concat());
+    serde_json::from_str(&text).expect("cargo metadata is JSON")
+}
+
+/// The names of all crates that are really built for this machine, tests left out.
+///
+/// # Panics
+/// When cargo fails, as [`metadata`] does.
+#[must_use]
+pub fn tree() -> Vec<String> {
+    let words = ["tree", "--offline", "--locked", "--workspace", "--prefix", "none"];
+    let text = cargo(&[&words[..], &["--edges", "normal,build", "--format", "{p}"]].concat());
+    let names = text.lines().filter_map(|line| line.split(' ').next());
+    let mut names: Vec<String> = names.filter(|name| !name.is_empty()).map(str::to_owned).collect();
+    names.sort();
+    names.dedup();
+    names
 }
 
 /// The crates of the workspace.
@@ -106,6 +115,14 @@ fn room(package: &Value, ours: &[&str]) -> Room {
         }
     }
     room
+}
+
+fn cargo(words: &[&str]) -> String {
+    let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(program).args(words).current_dir(root()).output();
+    let output = output.expect("cargo starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("cargo writes text")
 }
 
 fn host() -> String {
