@@ -1,0 +1,76 @@
+//! The node under load: the user's own binary, started as a user would, on an empty directory.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+/// A running node.
+pub(crate) struct Node {
+    process: Child,
+    /// Its door.
+    pub(crate) address: SocketAddr,
+}
+
+impl Node {
+    /// Starts it and waits for its ready line.
+    pub(crate) async fn start(binary: Option<PathBuf>, data: PathBuf) -> anyhow::Result<Node> {
+        let binary = match binary {
+            Some(binary) => binary,
+            None => std::env::current_exe()?.with_file_name("oarlock"),
+        };
+        let mut process = Command::new(&binary)
+            .arg("server")
+            .arg("--data")
+            .arg(&data)
+            .args(["--port", "0"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| {
+                format!(
+                    "cannot start {}: build it with `cargo build --release -p oarlock`, or name it with --node-binary",
+                    binary.display()
+                )
+            })?;
+        let stdout = process.stdout.take().context("the node's output is piped")?;
+        let ready = tokio::time::timeout(Duration::from_secs(30), ready_line(stdout))
+            .await
+            .context("the node was not ready within 30 s")??;
+        let url = ready["http"].as_str().context("the ready line names no address")?;
+        let address = url.trim_start_matches("http://").trim_end_matches('/').parse()?;
+        Ok(Node { process, address })
+    }
+
+    /// Its resident memory in bytes, where /proc tells.
+    pub(crate) fn resident_bytes(&self) -> Option<u64> {
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", self.process.id()?)).ok()?;
+        let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
+        Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? * 1024)
+    }
+
+    /// Ends it. What it wrote is thrown away, so nobody waits for a drain.
+    pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
+        self.process.kill().await.context("the node did not end")
+    }
+}
+
+async fn ready_line(stdout: tokio::process::ChildStdout) -> anyhow::Result<serde_json::Value> {
+    let mut lines = BufReader::new(stdout).lines();
+    while let Some(line) = lines.next_line().await? {
+        let Ok(value) = serde_json::from_str::<serde_json::Value>(&line) else { continue };
+        if value["event"] == "ready" {
+            // Whatever follows is read and dropped, so that the node never waits for its pipe.
+            tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+            return Ok(value);
+        }
+    }
+    bail!("the node ended before it was ready")
+}

@@ -1,0 +1,83 @@
+//! The figures as a table for people and as JSON for programs, with the disk and the machine beside them.
+
+use serde::Serialize;
+
+use crate::disk::Disk;
+use crate::load::Figure;
+
+/// Everything one run measured.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    /// How to repeat it.
+    command: String,
+    /// Processor and cores.
+    machine: String,
+    /// The disk's own pace.
+    disk: Disk,
+    /// Resident memory of the node after the load, in bytes.
+    resident_bytes: Option<u64>,
+    /// One a measurement.
+    figures: Vec<Figure>,
+}
+
+impl Report {
+    /// Puts it together.
+    pub(crate) fn new(disk: Disk, resident_bytes: Option<u64>, figures: Vec<Figure>) -> Report {
+        let command = std::env::args().collect::<Vec<_>>().join(" ");
+        Report { command, machine: machine(), disk, resident_bytes, figures }
+    }
+
+    /// To standard output.
+    #[expect(clippy::print_stdout, reason = "the table is what this program is for")]
+    pub(crate) fn print(&self) {
+        println!("machine   {}", self.machine);
+        println!(
+            "disk      4 KiB append + fdatasync: p50 {} us, p99 {} us ({} samples)",
+            self.disk.p50_us, self.disk.p99_us, self.disk.samples
+        );
+        if let Some(bytes) = self.resident_bytes {
+            println!("memory    {} MiB resident after the load", bytes >> 20);
+        }
+        println!();
+        println!(
+            "{:<14} {:>9} {:>11} {:>9} {:>9} {:>9} {:>9} {:>10} {:>12} {:>6}",
+            "what",
+            "runs",
+            "tasks/s",
+            "p50 us",
+            "p90 us",
+            "p99 us",
+            "max us",
+            "p50/fsync",
+            "fsyncs/task",
+            "busy"
+        );
+        for figure in &self.figures {
+            println!(
+                "{:<14} {:>9} {:>11.0} {:>9} {:>9} {:>9} {:>9} {:>10.1} {:>12} {:>6}",
+                figure.name,
+                figure.runs,
+                figure.tasks_per_s,
+                figure.p50_us,
+                figure.p90_us,
+                figure.p99_us,
+                figure.max_us,
+                figure.p50_us as f64 / self.disk.p50_us.max(1) as f64,
+                figure.fsyncs_per_task.map_or("-".to_owned(), |each| format!("{each:.3}")),
+                figure.busy
+            );
+        }
+    }
+}
+
+fn machine() -> String {
+    let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+    let name = std::fs::read_to_string("/proc/cpuinfo")
+        .ok()
+        .and_then(|text| {
+            let line = text.lines().find(|line| line.starts_with("model name"))?;
+            Some(line.split_once(':')?.1.trim().to_owned())
+        })
+        .unwrap_or_else(|| "unknown processor".to_owned());
+    format!("{name}, {cores} cores")
+}
