@@ -41,7 +41,8 @@ else
 fi
 
 printf '\n2. The licences of everything that Oarlock is built from\n\n'
-"$oarlock" run examples/dependency-licences.yaml -i project="$PWD" -i out="$here/licences" --watch || failed=$?
+"$oarlock" run examples/dependency-licences.yaml -i project="$PWD" -i out="$here/licences" \
+  -i cargo_home="${CARGO_HOME:-}" -i rustup_home="${RUSTUP_HOME:-}" --watch || failed=$?
 
 printf '\nWhat the node remembers of it:\n\n'
 "$oarlock" runs list --all || failed=$?
