@@ -2,9 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::catalog::OnFailure;
+use crate::dag::walk::{Todo, Walk};
 use crate::id::{Attempt, TaskId, WorkflowId};
-use crate::store::{View, schema};
-use crate::task::Failure;
+use crate::run::again;
+use crate::store::{Tx, View, schema};
+use crate::task::{Event, Failure};
 use crate::time::Moment;
 
 /// The most dead letters one command names.
@@ -34,4 +37,30 @@ pub fn get(view: &dyn View, task: TaskId) -> Option<DeadLetter> {
 pub fn list(view: &dyn View, after: Option<(Moment, TaskId)>, max: usize) -> Vec<DeadLetter> {
     let rows = schema::DEAD_BY_TIME.before_back(view, &(), after.as_ref()).take(max);
     rows.filter_map(|((_, task), ())| get(view, task)).collect()
+}
+
+/// Takes a dead letter up again. False: there is none, or its run is in a state in which that cannot be.
+pub(crate) fn revive(tx: &mut Tx<'_>, id: TaskId) -> bool {
+    if get(tx, id).is_none() {
+        return false;
+    }
+    let mut walk = Walk::new(tx);
+    let revived = again::revive(&mut walk, id).is_ok();
+    walk.finish();
+    revived
+}
+
+/// Gives a dead letter up: a step that stayed open because of it has failed. False: there is none.
+pub(crate) fn discard(tx: &mut Tx<'_>, id: TaskId, reason: &str) -> bool {
+    let Some(letter) = get(tx, id) else { return false };
+    tx.emit(Event::Discarded { task: id, reason: reason.to_owned() });
+    let mut walk = Walk::new(tx);
+    let run = walk.run(id.run);
+    let graph = walk.graph(&run);
+    let keeps_open = OnFailure::DeadLetter;
+    if graph.step(id.step).is_some_and(|step| step.on_failure == keeps_open) {
+        walk.then(Todo::Count(id, Some(letter.failure)));
+    }
+    walk.finish();
+    true
 }
