@@ -50,6 +50,11 @@ pub struct Page {
 }
 
 impl Page {
+    /// The revisions of its events.
+    pub(crate) fn revisions(&self) -> Vec<Revision> {
+        self.events.iter().map(|(revision, _)| *revision).collect()
+    }
+
     fn into_records(self) -> impl Iterator<Item = Record> {
         let Page { at, by, events } = self;
         events.into_iter().map(move |(revision, event)| Record {

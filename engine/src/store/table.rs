@@ -94,6 +94,16 @@ impl<K: Key, V: Serialize + DeserializeOwned> Table<K, V> {
         view.scan_back(&from, &to).map(|row| self.row(row))
     }
 
+    /// All keys, without a look at the values.
+    pub(crate) fn keys<'v>(
+        &'static self,
+        view: &'v dyn View,
+    ) -> impl Iterator<Item = K> + use<'v, K, V> {
+        let from = self.place(&());
+        let to = end_of(&from);
+        view.scan(&from, &to).map(|(key, _)| self.key(&key))
+    }
+
     /// Writes a row.
     pub(crate) fn put(&self, rows: &mut Rows<'_>, key: &K, value: &V) {
         rows.put(self.place(key), codec::encode(value));
@@ -140,9 +150,13 @@ impl<K: Key, V: Serialize + DeserializeOwned> Table<K, V> {
     }
 
     fn row(&self, (key, value): Row) -> (K, V) {
+        (self.key(&key), self.value(&value))
+    }
+
+    fn key(&self, key: &[u8]) -> K {
         let mut rest = &key[1..];
         match K::read(&mut rest) {
-            Some(known) if rest.is_empty() => (known, self.value(&value)),
+            Some(known) if rest.is_empty() => known,
             _ => panic!("table `{}` holds a key that is none of its own: {key:02x?}", self.name),
         }
     }
