@@ -1,7 +1,30 @@
 //! The cast: who supervises whom, who tells whom what.
+//!
+//! ```text
+//!                       ┌──────────── supervisor ────────────┐              who starts whom again
+//!                    herald           worker             scheduler
+//!                       │               │               ┌────┴─────┐
+//!                       │               │             role …    keeper
+//!                       │               │               │
+//!   feed ──────────────▶│── leases ────▶│ attempts      │                   hints: each may be lost
+//!                       │── questions, alarms ─────────▶│
+//!                       │                               │
+//!   log ◀───────────────│──── Complete, Fail ◀──────────│── Answer, Tick    truth: proposals
+//! ```
+//!
+//! Actors are the shell around the engine: they watch the feed, talk to the world and propose. They never decide what is true,
+//! and nothing that must survive is only in one of them: killing any of them at any time costs time and loses nothing. Work is
+//! bounded before it is sent: by the worker's slots, and by one batch and one tick a role.
 
 pub mod crew;
+pub(crate) mod herald;
+pub(crate) mod keeper;
+pub(crate) mod metric;
+pub(crate) mod post;
+pub(crate) mod proposal;
 pub mod role;
+pub(crate) mod scheduler;
+pub(crate) mod shelf;
 pub mod status;
-mod supervisor;
+pub(crate) mod supervisor;
 pub mod worker;

@@ -199,13 +199,6 @@ impl Board {
         self.lock().remove(id);
     }
 
-    /// The name on the card of an actor.
-    pub(crate) fn id_of(&self, cell: &ActorCell) -> Option<String> {
-        let cards = self.lock();
-        let (id, _) = cards.iter().find(|(_, card)| card.cell.get_id() == cell.get_id())?;
-        Some(id.clone())
-    }
-
     /// Stops an actor, so that its supervisor starts it anew. False: there is no such card.
     pub(crate) fn stop(&self, id: &str, why: &str) -> bool {
         let cards = self.lock();

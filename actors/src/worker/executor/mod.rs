@@ -22,7 +22,7 @@ use oarlock_engine::task::{Failure, MESSAGE_BYTES_MAX};
 use super::logs::Printer;
 
 /// The kinds there are.
-pub const KINDS: [&str; 3] = ["run", "http", "noop"];
+pub(crate) const KINDS: [&str; 3] = ["run", "http", "noop"];
 
 /// One attempt, as an executor sees it.
 pub(crate) struct Job {
