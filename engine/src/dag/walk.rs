@@ -16,7 +16,7 @@ use crate::run::{self, Run, stop::Manner};
 use crate::store::{Tx, View};
 use crate::task::{self, Failure};
 
-/// Child runs begun at once by one walk; further ones get an alarm that is due, so that no entry starts runs without end.
+/// Child runs begun at once by one walk; further ones are delayed by a moment, so that no entry starts runs without end.
 pub(crate) const CHILDREN_MAX: usize = 64;
 
 /// Something that follows.

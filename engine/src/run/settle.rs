@@ -4,7 +4,7 @@ use super::{Event, Run, State};
 use crate::dag::walk::{Todo, Walk};
 use crate::dag::{What, step};
 use crate::id::RunId;
-use crate::task::settle::disarm;
+use crate::task;
 use crate::timer::Alarm;
 
 /// A run may have nothing left to do.
@@ -30,10 +30,7 @@ pub(crate) fn rest(walk: &mut Walk<'_, '_>, run: RunId) {
 /// A run is over.
 pub(crate) fn end(walk: &mut Walk<'_, '_>, run: &Run, state: State) {
     step::unask(walk, run, What::Output);
-    if let Some(deadline) = run.deadline {
-        disarm(walk.tx, run.role, deadline, Alarm::RunOver(run.id));
-    }
-    disarm(walk.tx, run.role, run.due_at, Alarm::RunDue(run.id));
+    disarm(walk, run);
     walk.tx.emit(Event::Settled { run: run.id, state });
     if !run.lane.is_empty() {
         walk.then(Todo::Lane(run.workflow, run.lane.clone()));
@@ -41,4 +38,12 @@ pub(crate) fn end(walk: &mut Walk<'_, '_>, run: &Run, state: State) {
     if run.parent.is_some() {
         walk.then(Todo::Report(run.id));
     }
+}
+
+/// Takes the alarms away that would have begun a run or ended it.
+pub(crate) fn disarm(walk: &mut Walk<'_, '_>, run: &Run) {
+    if let Some(deadline) = run.deadline {
+        task::settle::disarm(walk.tx, run.role, deadline, Alarm::RunOver(run.id));
+    }
+    task::settle::disarm(walk.tx, run.role, run.due_at, Alarm::RunDue(run.id));
 }

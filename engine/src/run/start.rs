@@ -13,6 +13,7 @@ use crate::reject::Rejection;
 use crate::run::{DEPTH_MAX, REQUEST_KEPT};
 use crate::store::{Tx, schema};
 use crate::task::{self, Awaited, Failure, Task};
+use crate::time::Span;
 use crate::timer::{self, Alarm};
 
 /// The longest `Idempotency-Key` and concurrency key, in bytes.
@@ -88,19 +89,21 @@ pub(crate) fn child(
     };
     let graph = walk.tx.graph(workflow.id, version);
     let id = RunId::child_of(task.id, task.attempt);
+    walk.children += 1;
+    let one_too_many = walk.children > CHILDREN_MAX;
+    let due_at = walk.tx.now().after(Span(u64::from(one_too_many)));
     let run = Run {
         parent: Some((task.id, depth)),
         by: parent.by.clone(),
         priority: parent.priority,
         lane: constant_lane(&graph),
+        due_at,
         ..fresh(walk.tx, id, &workflow, version, &graph)
     };
     walk.tx.emit(task::Event::Waited { task: task.id, what: Awaited::Child { run: id } });
     accept(walk, run, input, None);
-    walk.children += 1;
-    if walk.children > CHILDREN_MAX {
-        let now = walk.tx.now();
-        timer::set(walk.tx, workflow.role, now, Alarm::RunDue(id));
+    if one_too_many {
+        timer::set(walk.tx, workflow.role, due_at, Alarm::RunDue(id));
     } else {
         walk.then(Todo::Admit(id));
     }

@@ -4,7 +4,7 @@
 //! it now does), those that run go on. *Terminate* stops these too. A run whose turn has not come has begun nothing that would
 //! have to be cleaned up: it is terminated either way.
 
-use super::{Event, Run, State, get};
+use super::{Event, Run, State, get, settle};
 use crate::catalog::{Rule, Step};
 use crate::dag::walk::{Todo, Walk};
 use crate::dag::{self, What, progress, step};
@@ -73,6 +73,7 @@ pub(crate) fn stop(
     if run.fate.is_none() {
         let message = task::retry::cut(message);
         let cause = Failure { kind: kind.to_owned(), message, retryable: false };
+        settle::disarm(walk, run);
         walk.tx.emit(Event::Doomed { run: run.id, fate, cause });
     }
     let manner = if run.released_at.is_none() { Manner::Terminate } else { manner };

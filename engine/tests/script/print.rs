@@ -141,17 +141,24 @@ fn of_run(view: &dyn View, event: &run::Event) -> String {
         E::Purged { run: id, workflow: of, number } => {
             format!("{} purged: {} {number}", run(*id), workflow(view, *of))
         }
-        other => fields(other),
+        E::Released { run: id, deadline } => {
+            let over = deadline.map_or(String::new(), |at| format!(", until {at} at most"));
+            format!("{} has its turn{over}", run(*id))
+        }
+        E::Reopened { run: id, state, steps_open, steps_failed, deadline } => {
+            let over = deadline.map_or(String::new(), |at| format!(", until {at} at most"));
+            format!(
+                "{} opened again: {state:?}, {steps_open} steps open, {steps_failed} failed{over}",
+                run(*id)
+            )
+        }
+        E::Heard { run: id, name, slot } => format!("{} heard {name} of slot {slot}", run(*id)),
+        E::Unasked { key } => format!("request `{key}` forgotten"),
     }
 }
 
 fn because(reason: &str) -> String {
     if reason.is_empty() { String::new() } else { format!(": {reason}") }
-}
-
-/// An event as its own fields, on one line: for those that nobody has found better words for.
-fn fields(event: &dyn std::fmt::Debug) -> String {
-    format!("{event:?}").replace("run_000000000000000000000000", "r#")
 }
 
 fn of_dag(view: &dyn View, event: &dag::Event) -> String {
@@ -170,7 +177,16 @@ fn of_dag(view: &dyn View, event: &dag::Event) -> String {
             format!("{}: {succeeded} succeeded, {failed} failed", place(run, step))
         }
         E::Widened { run, step, opened } => format!("{}: {opened} opened", place(run, step)),
-        other => fields(other),
+        E::Opened { run, step, items: 1, .. } => format!("{} opens", place(run, step)),
+        E::Opened { run, step, items, opened } => {
+            format!("{} opens {opened} of {items}", place(run, step))
+        }
+        E::Stumped { run, step } => format!("{} cannot be computed", place(run, step)),
+        E::Reset { run, step, progress: None } => format!("{} begins anew", place(run, step)),
+        E::Reset { run, step, progress: Some(row) } => match row.state {
+            dag::State::Blocked => format!("{} waits for {}", place(run, step), row.needs_left),
+            _ => format!("{} goes on", place(run, step)),
+        },
     }
 }
 
@@ -197,8 +213,9 @@ fn of_task(view: &dyn View, event: &task::Event) -> String {
             format!("{}@{attempt} failed: {}; rests until {until}", name(task), failure(why))
         }
         E::Succeeded { task, attempt } => format!("{}@{attempt} succeeded", name(task)),
-        E::Died { task, attempt, failure: why, .. } => {
-            format!("{}@{attempt} died: {}", name(task), failure(why))
+        E::Died { task, attempt, failure: why, letter } => {
+            let letter = if *letter { "" } else { ", no dead letter" };
+            format!("{}@{attempt} died: {}{letter}", name(task), failure(why))
         }
         E::Revoked { task, worker: by } => {
             let by = by.map_or(String::new(), |by| format!(" from {}", worker(by)));
@@ -206,8 +223,11 @@ fn of_task(view: &dyn View, event: &task::Event) -> String {
         }
         E::Discarded { task, reason } => format!("{} discarded{}", name(task), because(reason)),
         E::Forgotten { task } => format!("{} forgotten", name(task)),
-        E::Revived { task, .. } => format!("{} revived", name(task)),
-        other => fields(other),
+        E::Revived { task, attempt, attempts_max } => {
+            format!("{} revived, attempt {attempt} of {attempts_max} next", name(task))
+        }
+        E::Withheld { task } => format!("{} held", name(task)),
+        E::Emitted { task, name: event } => format!("{} emitted {event}", name(task)),
     }
 }
 
