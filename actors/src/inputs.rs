@@ -56,7 +56,8 @@ impl Inputs {
             .map(|names| names.iter().filter_map(Value::as_str).collect())
             .unwrap_or_default();
         let mut declared = Vec::new();
-        for (name, property) in schema.get("properties").and_then(Value::as_object).into_iter().flatten()
+        for (name, property) in
+            schema.get("properties").and_then(Value::as_object).into_iter().flatten()
         {
             let problem = |message: String| violation(&pointer(name), message, None);
             let validator = jsonschema::options()
@@ -341,7 +342,11 @@ mod tests {
         })
     }
 
-    fn one(pointer: &str, message: &str, hint: &str) -> Result<Value, Vec<(String, String, String)>> {
+    fn one(
+        pointer: &str,
+        message: &str,
+        hint: &str,
+    ) -> Result<Value, Vec<(String, String, String)>> {
         Err(vec![(pointer.to_owned(), message.to_owned(), hint.to_owned())])
     }
 
@@ -361,10 +366,17 @@ mod tests {
     fn everything_wrong_is_said_at_once() {
         let wrong = bind(json!({"rwos": 3, "day": "tomorrow", "mode": "fats", "tags": ["a", 1]}));
         assert_eq!(
-            wrong.expect_err("five mistakes").iter().map(|(at, ..)| at.as_str()).collect::<Vec<_>>(),
+            wrong
+                .expect_err("five mistakes")
+                .iter()
+                .map(|(at, ..)| at.as_str())
+                .collect::<Vec<_>>(),
             ["/day", "/rows", "/mode", "/tags/1", "/rwos"]
         );
-        assert_eq!(bind(json!({})), one("/rows", "the input `rows` is missing", "give one: `-i rows=…`"));
+        assert_eq!(
+            bind(json!({})),
+            one("/rows", "the input `rows` is missing", "give one: `-i rows=…`")
+        );
         assert_eq!(bind(json!({"rows": 0})), one("/rows", "`0` is less than 1", ""));
         assert_eq!(
             bind(json!({"rows": "many"})),

@@ -17,7 +17,9 @@
 //! bounded before it is sent: by the worker's slots, and by one batch and one tick a role.
 
 pub mod crew;
+pub mod expression;
 pub(crate) mod herald;
+pub mod inputs;
 pub(crate) mod keeper;
 pub(crate) mod metric;
 pub(crate) mod post;

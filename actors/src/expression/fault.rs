@@ -81,7 +81,8 @@ pub(super) fn of_syntax(text: &str, errors: &ParseErrors) -> Fault {
         return Fault::new("the expression is nested too deeply").at(0..text.len());
     }
     if let Some(word) = first.msg.strip_prefix("reserved identifier: ") {
-        return Fault::new(format!("`{word}` is a reserved word and cannot be used as a name")).at(at);
+        return Fault::new(format!("`{word}` is a reserved word and cannot be used as a name"))
+            .at(at);
     }
     if let Some(operator) = operator_for(text, start, &token) {
         return Fault::new(format!("`{}` is not an operator here", operator.0))

@@ -6,8 +6,7 @@
 use std::sync::{Arc, LazyLock};
 
 use cel::common::types::{
-    CelList, CelString, CelTimestamp, DYN_TYPE, INT_TYPE, LIST_TYPE, STRING_TYPE,
-    TIMESTAMP_TYPE,
+    CelList, CelString, CelTimestamp, DYN_TYPE, INT_TYPE, LIST_TYPE, STRING_TYPE, TIMESTAMP_TYPE,
 };
 use cel::common::value::{CowVal, Val};
 use cel::{DeclarationError, Env, ExecutionError};

@@ -15,24 +15,86 @@ const ROOTS: [&str; 6] = ["inputs", "tasks", "run", "item", "index", "env"];
 const LATER: [&str; 2] = ["secrets", "trigger"];
 /// CEL's own names of types.
 const TYPES: [&str; 12] = [
-    "bool", "bytes", "double", "duration", "dyn", "int", "list", "map", "null_type", "string",
-    "timestamp", "uint",
+    "bool",
+    "bytes",
+    "double",
+    "duration",
+    "dyn",
+    "int",
+    "list",
+    "map",
+    "null_type",
+    "string",
+    "timestamp",
+    "uint",
 ];
 /// What can be asked about a task: `tasks.load.output`.
 pub const TASK_FIELDS: [&str; 5] = ["status", "output", "outputs", "error", "attempts"];
 /// What can be asked about the run: `run.number`.
 pub const RUN_FIELDS: [&str; 10] = [
-    "id", "key", "workflow", "version", "number", "attempt", "started_at", "scheduled_at", "by",
+    "id",
+    "key",
+    "workflow",
+    "version",
+    "number",
+    "attempt",
+    "started_at",
+    "scheduled_at",
+    "by",
     "labels",
 ];
 /// Every function and macro, as written.
 pub const FUNCTIONS: [&str; 50] = [
-    "always", "succeeded", "failed", "now", "has", "all", "exists", "exists_one", "map", "filter",
-    "size", "contains", "startsWith", "endsWith", "matches", "int", "uint", "double", "string",
-    "bytes", "bool", "dyn", "type", "timestamp", "duration", "date", "split", "join", "trim",
-    "lowerAscii", "upperAscii", "replace", "getFullYear", "getMonth", "getDayOfMonth", "getDate",
-    "getDayOfWeek", "getDayOfYear", "getHours", "getMinutes", "getSeconds", "getMilliseconds",
-    "optional", "of", "ofNonZeroValue", "none", "hasValue", "value", "or", "orValue",
+    "always",
+    "succeeded",
+    "failed",
+    "now",
+    "has",
+    "all",
+    "exists",
+    "exists_one",
+    "map",
+    "filter",
+    "size",
+    "contains",
+    "startsWith",
+    "endsWith",
+    "matches",
+    "int",
+    "uint",
+    "double",
+    "string",
+    "bytes",
+    "bool",
+    "dyn",
+    "type",
+    "timestamp",
+    "duration",
+    "date",
+    "split",
+    "join",
+    "trim",
+    "lowerAscii",
+    "upperAscii",
+    "replace",
+    "getFullYear",
+    "getMonth",
+    "getDayOfMonth",
+    "getDate",
+    "getDayOfWeek",
+    "getDayOfYear",
+    "getHours",
+    "getMinutes",
+    "getSeconds",
+    "getMilliseconds",
+    "optional",
+    "of",
+    "ofNonZeroValue",
+    "none",
+    "hasValue",
+    "value",
+    "or",
+    "orValue",
 ];
 
 /// A name that an expression mentions.
@@ -238,10 +300,7 @@ fn unknown<const N: usize>(message: &str, name: &str, known: [&'static str; N]) 
 
 /// The known name that was probably meant.
 #[must_use]
-pub fn nearest<'a>(
-    name: &str,
-    known: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known
         .into_iter()
         .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))

@@ -59,10 +59,7 @@ fn a_lone_piece_keeps_its_type_and_text_is_written_out() {
     assert_eq!(value(json!("${{ tasks.load.output.rows }}")), json!(3));
     assert_eq!(value(json!("${{ inputs.n + 1 }}")), json!(5));
     assert_eq!(value(json!("${{ inputs.list }}")), json!([1, 2, 3]));
-    assert_eq!(
-        value(json!("n=${{ inputs.n }} l=${{ inputs.list }}!")),
-        json!("n=4 l=[1,2,3]!")
-    );
+    assert_eq!(value(json!("n=${{ inputs.n }} l=${{ inputs.list }}!")), json!("n=4 l=[1,2,3]!"));
     assert_eq!(value(json!("$${{ inputs.n }}")), json!("${{ inputs.n }}"));
     assert_eq!(value(json!({"x": {"y": ["${{ run.number }}"]}})), json!({"x": {"y": [7]}}));
 }
@@ -80,7 +77,10 @@ fn names_and_functions_mean_what_the_page_says() {
     assert!(holds("tasks.load.output.day == null"));
     assert_eq!(value(json!("${{ run.scheduled_at.date() }}")), json!("2025-11-20"));
     assert_eq!(value(json!("${{ run.scheduled_at.date('Asia/Tokyo') }}")), json!("2025-11-20"));
-    assert_eq!(value(json!("${{ 'a,b'.split(',').map(x, x.upperAscii()).join('-') }}")), json!("A-B"));
+    assert_eq!(
+        value(json!("${{ 'a,b'.split(',').map(x, x.upperAscii()).join('-') }}")),
+        json!("A-B")
+    );
     assert_eq!(value(json!("${{ {'b': 1, 'a': inputs.n} }}")).to_string(), r#"{"a":4,"b":1}"#);
     assert_eq!(value(json!("${{ inputs['ü'] }}")), json!("ö"));
 }
@@ -109,8 +109,7 @@ fn what_an_expression_mentions_is_known_before_it_runs() {
 fn positions_are_bytes_even_after_wide_letters() {
     let text = "'üü' + inputs.n + tasks.load";
     let parsed = Expression::parse(text).expect("parses");
-    let places: Vec<_> =
-        parsed.mentions().iter().map(|m| &text[m.position.clone()]).collect();
+    let places: Vec<_> = parsed.mentions().iter().map(|m| &text[m.position.clone()]).collect();
     assert_eq!(places, ["inputs.n", "tasks.load"]);
     let text = "'üü' = inputs.n";
     assert_eq!(refused(text).position.map(|at| &text[at]), Some("="));
@@ -135,11 +134,7 @@ fn mistakes_are_said_in_plain_words() {
         ("inptus.n", "`inptus` is not known here", Some("did you mean `inputs`?")),
         ("alway()", "there is no function `alway`", Some("did you mean `always`?")),
         ("tasks.load.outptu", "a task has no `outptu`", Some("did you mean `output`?")),
-        (
-            "tasks.load.rows",
-            "a task has no `rows`",
-            Some("its result is tasks.load.output.rows"),
-        ),
+        ("tasks.load.rows", "a task has no `rows`", Some("its result is tasks.load.output.rows")),
         ("run.nmuber", "`run` has no `nmuber`", Some("did you mean `number`?")),
         ("secrets.x", "`secrets` is not available yet", None),
         (
@@ -238,15 +233,55 @@ fn nothing_an_author_can_write_is_too_deep_for_the_stack() {
 #[test]
 fn arbitrary_text_never_panics() {
     let words = [
-        "${{", "}}", "$", "{", "}", "(", ")", "[", "]", "'", "\"", "\\", "inputs", "tasks", ".", "?",
-        "a", "map", "x", ",", "+", "-", "==", "&&", "1", "ü", " ", "\n", "has", "`", "r'", "'''", "0x",
-        "1e999", "now()", "item", "null", ":", "%", "\u{0}", "\u{1F600}",
+        "${{",
+        "}}",
+        "$",
+        "{",
+        "}",
+        "(",
+        ")",
+        "[",
+        "]",
+        "'",
+        "\"",
+        "\\",
+        "inputs",
+        "tasks",
+        ".",
+        "?",
+        "a",
+        "map",
+        "x",
+        ",",
+        "+",
+        "-",
+        "==",
+        "&&",
+        "1",
+        "ü",
+        " ",
+        "\n",
+        "has",
+        "`",
+        "r'",
+        "'''",
+        "0x",
+        "1e999",
+        "now()",
+        "item",
+        "null",
+        ":",
+        "%",
+        "\u{0}",
+        "\u{1F600}",
     ];
     let mut seed = 0x9e37_79b9_7f4a_7c15u64;
     for _ in 0..3_000 {
         let mut text = String::new();
         for _ in 0..(seed >> 59) + 1 {
-            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            seed = seed
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             text.push_str(words[(seed >> 33) as usize % words.len()]);
         }
         let value = json!({ "a": [text] });

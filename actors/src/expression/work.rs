@@ -53,7 +53,8 @@ pub(super) fn charged<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v
     };
     let factor = factor.downcast_ref::<CelInt>().map_or(0, |factor| *factor.inner());
     let steps = value.as_sizer().map_or(1, |sizer| *sizer.size().inner());
-    let loops = u64::try_from(factor.max(0)).unwrap_or(0) * u64::try_from(steps.max(1)).unwrap_or(1);
+    let loops =
+        u64::try_from(factor.max(0)).unwrap_or(0) * u64::try_from(steps.max(1)).unwrap_or(1);
     charge(loops.saturating_mul(NODE))?;
     weigh(&*value)?;
     Ok(value)
