@@ -12,6 +12,7 @@
 //!   load run needs=extract attempts=3                 child:WORKFLOW emit:NAME template
 //! start etl 1 key=monday offer=7:2         run 1 is called r1; any line can carry `offer=WORKER:SLOTS`
 //! complete r1.extract worker=7 attempt=1   tasks: r1.extract, or r1.extract[3]
+//! cancel ^r1/call@2                        the child run that attempt 2 of r1.call started; its tasks: ^r1/call@2.load
 //! at 5000 · wait 100 · by user:eva         time and principal of what follows
 //! together                                 as the first line of a block: all its lines are one parcel
 //! show run r1                              also: steps r1, tasks r1, tries r1.load, queue NAME, roles, feed 3, history r1 …

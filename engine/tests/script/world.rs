@@ -4,7 +4,7 @@ use oarlock_engine::access::Principal;
 use oarlock_engine::apply::{Engine, Entry, Parcel, Reply};
 use oarlock_engine::catalog;
 use oarlock_engine::feed::Record;
-use oarlock_engine::id::{RunId, StepNo, TaskId};
+use oarlock_engine::id::{Attempt, RunId, StepNo, TaskId};
 use oarlock_engine::run;
 use oarlock_engine::store::mem::MemStore;
 use oarlock_engine::time::Moment;
@@ -68,8 +68,13 @@ impl World {
         told
     }
 
-    /// `r1` as a run.
+    /// `r1` as a run; `^r1/call@2` as the child that attempt 2 of its task started.
     pub(crate) fn run(&self, text: &str) -> Result<RunId, String> {
+        if let Some(rest) = text.strip_prefix('^') {
+            let (task, attempt) = rest.split_once('@').unwrap_or((rest, "1"));
+            let attempt = Attempt(parse::number(attempt).ok_or("an attempt is a number")?);
+            return Ok(RunId::child_of(self.task(&task.replacen('/', ".", 1))?, attempt));
+        }
         parse::number(text).map(RunId).ok_or_else(|| format!("`{text}` is no run"))
     }
 
