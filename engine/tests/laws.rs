@@ -1,0 +1,108 @@
+//! Properties: whatever is asked, the laws hold and replicas agree.
+//!
+//! `PROPTEST_CASES=10000 cargo test -p oarlock-engine --test laws` looks longer.
+
+mod history;
+
+use history::{Play, Throw, throws};
+use oarlock_engine::apply::{Engine, Parcel};
+use oarlock_engine::law;
+use oarlock_engine::store::mem::MemStore;
+use proptest::prelude::*;
+
+fn played(throws: &[Throw]) -> Play {
+    let mut play = Play::begun();
+    play.play(throws, |_| ());
+    play
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// After every parcel, whatever it was.
+    #[test]
+    fn the_laws_hold(throws in throws(160)) {
+        let mut play = Play::begun();
+        let mut asked = 0;
+        play.play(&throws, |play| {
+            asked += 1;
+            let breaches = law::check(&play.store);
+            let last = play.log.last();
+            assert!(breaches.is_empty(), "after {asked}: {breaches:#?}\nthe last parcel: {last:#?}");
+        });
+    }
+
+    /// Two replicas that apply the same log write the same bytes.
+    #[test]
+    fn equal_logs_make_equal_bytes(throws in throws(120)) {
+        let play = played(&throws);
+        let mut store = MemStore::default();
+        let mut engine = Engine::default();
+        for (parcel, batch, outcomes) in &play.log {
+            let applied = engine.apply(&store, parcel);
+            prop_assert_eq!(&applied.batch, batch);
+            prop_assert_eq!(&applied.outcomes, outcomes);
+            store.write(applied.batch);
+        }
+        prop_assert_eq!(store, play.store);
+    }
+
+    /// A replica that begins from a copy, with an engine that remembers nothing, agrees with one that was there all along.
+    #[test]
+    fn who_begins_in_the_middle_agrees(throws in throws(120), cut in 0usize..100) {
+        let play = played(&throws);
+        let middle = cut.min(play.log.len());
+        let mut store = MemStore::default();
+        for (_, batch, _) in &play.log[..middle] {
+            store.write(batch.clone());
+        }
+        for (parcel, batch, _) in &play.log[middle..] {
+            let applied = Engine::default().apply(&store, parcel);
+            prop_assert_eq!(&applied.batch, batch);
+            store.write(applied.batch);
+        }
+        prop_assert_eq!(store, play.store);
+    }
+
+    /// A refused entry leaves no trace: the same history without it ends in the same bytes.
+    #[test]
+    fn a_refused_entry_leaves_no_trace(throws in throws(120)) {
+        let play = played(&throws);
+        let mut store = MemStore::default();
+        let mut engine = Engine::default();
+        for (parcel, _, outcomes) in &play.log {
+            let kept = parcel.entries.iter().zip(outcomes).filter(|(_, outcome)| outcome.is_ok());
+            let entries = kept.map(|(entry, _)| entry.clone()).collect();
+            let applied = engine.apply(&store, &Parcel { entries });
+            store.write(applied.batch);
+        }
+        prop_assert_eq!(store, play.store);
+    }
+
+    /// How entries are put into parcels makes no difference.
+    #[test]
+    fn a_parcel_is_its_entries_one_by_one(throws in throws(120)) {
+        let play = played(&throws);
+        let mut store = MemStore::default();
+        let mut engine = Engine::default();
+        for (parcel, _, _) in &play.log {
+            for entry in &parcel.entries {
+                let applied = engine.apply(&store, &Parcel { entries: vec![entry.clone()] });
+                store.write(applied.batch);
+            }
+        }
+        prop_assert_eq!(store, play.store);
+    }
+
+    /// Revisions have no gaps, time never runs backwards.
+    #[test]
+    fn the_feed_is_in_order(throws in throws(120)) {
+        let play = played(&throws);
+        for (place, record) in play.records.iter().enumerate() {
+            prop_assert_eq!(record.revision.0, place as u64 + 1);
+        }
+        for pair in play.records.windows(2) {
+            prop_assert!(pair[0].at <= pair[1].at);
+        }
+    }
+}
