@@ -5,7 +5,7 @@ use crate::dag;
 use crate::feed::Subject;
 use crate::id::{RoleId, RunId};
 use crate::queue::order::Class;
-use crate::run::{Run, State};
+use crate::run::Run;
 use crate::store::key::Falling;
 use crate::store::{View, schema};
 use crate::task::{self, Awaited, Task};
@@ -134,8 +134,7 @@ fn alarms(court: &mut Court<'_>) {
 
 /// A delayed run's alarm goes when its moment has come, although it may then wait for its concurrency key.
 fn set(view: &dyn View, run: &Run) -> bool {
-    run.state == State::Queued
-        && !schema::LANE_WAITER.has(view, &(run.workflow, run.lane.clone(), run.number))
+    !schema::LANE_WAITER.has(view, &(run.workflow, run.lane.clone(), run.number))
 }
 
 /// What belongs to a run goes with it.

@@ -18,10 +18,10 @@ pub(crate) fn command(view: &dyn View, throw: Throw) -> Option<Command> {
         3 | 4 => answer(view, throw),
         5 => tick(view, a),
         6 => letter(view, throw),
-        _ => match b % 4 {
+        _ => match b % 12 {
             // Somebody has to be there: without a node and a worker nothing ever happens.
             0 => Some(join(c)),
-            1 => attach(view, c),
+            1..=5 => attach(view, c),
             _ => tick(view, a),
         },
     }

@@ -87,7 +87,7 @@ pub(crate) fn flows() -> Vec<Definition> {
     let waits = vec![
         ordered(step("sleep", &[]), Order::Sleep { span: Span(1_500) }),
         ordered(
-            step("wait", &[]),
+            step("wait", &[0]),
             Order::Wait {
                 signal: "go".to_owned(),
                 timeout: Some(Span(4_000)),

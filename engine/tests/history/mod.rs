@@ -13,6 +13,7 @@ mod flows;
 use oarlock_engine::access::Principal;
 use oarlock_engine::apply::{Engine, Entry, Offer, Outcome, Parcel};
 use oarlock_engine::command::Command;
+use oarlock_engine::event::Event;
 use oarlock_engine::feed::Record;
 use oarlock_engine::id::WorkerId;
 use oarlock_engine::store::Batch;
@@ -56,6 +57,95 @@ pub(crate) fn throws(max: usize) -> impl Strategy<Value = Vec<Throw>> {
     });
     proptest::collection::vec(throw, 1..max)
 }
+
+/// The same throws for the same seed, without the machinery of proptest (an LCG with Knuth's numbers).
+pub(crate) fn thrown(seed: u64, count: usize) -> Vec<Throw> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(1);
+    let mut die = || {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as u8
+    };
+    let throws = (0..count).map(|_| Throw {
+        kind: die(),
+        dice: [die(), die(), die(), die()],
+        later: i16::from(die()) * 6,
+        offer: (die() % 3 != 0).then(|| (die() % 2 + 1, die() % 4)),
+        together: die() % 5 == 0,
+    });
+    throws.collect()
+}
+
+/// What kind of event it is: `Task.Leased`.
+pub(crate) fn kind(event: &Event) -> String {
+    let text = format!("{event:?}");
+    let mut words =
+        text.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty());
+    let (concept, name) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    format!("{concept}.{name}")
+}
+
+/// Every kind of event that a history should bring about.
+pub(crate) const KINDS: &[&str] = &[
+    "Catalog.Defined",
+    "Catalog.Named",
+    "Catalog.Paused",
+    "Catalog.Removed",
+    "Catalog.Resumed",
+    "Dag.Answered",
+    "Dag.Asked",
+    "Dag.Counted",
+    "Dag.Opened",
+    "Dag.Reset",
+    "Dag.Settled",
+    "Dag.Stumped",
+    "Dag.Unblocked",
+    "Dag.Widened",
+    "Member.Joined",
+    "Member.Left",
+    "Member.Lost",
+    "Queue.Created",
+    "Queue.Limited",
+    "Queue.Paused",
+    "Queue.Resumed",
+    "Role.Assigned",
+    "Role.Created",
+    "Run.Began",
+    "Run.Doomed",
+    "Run.Heard",
+    "Run.Held",
+    "Run.Marred",
+    "Run.Paused",
+    "Run.Purged",
+    "Run.Released",
+    "Run.Reopened",
+    "Run.Resumed",
+    "Run.Settled",
+    "Run.Signalled",
+    "Run.Started",
+    "Run.Tagged",
+    "Setting.Changed",
+    "Task.Died",
+    "Task.Discarded",
+    "Task.Emitted",
+    "Task.Forgotten",
+    "Task.Leased",
+    "Task.Opened",
+    "Task.Ordered",
+    "Task.Readied",
+    "Task.Rested",
+    "Task.Returned",
+    "Task.Revived",
+    "Task.Revoked",
+    "Task.Succeeded",
+    "Task.Waited",
+    "Task.Withheld",
+    "Timer.Cleared",
+    "Timer.Set",
+    "Worker.Attached",
+    "Worker.Detached",
+    "Worker.Drained",
+];
 
 /// Tables, an engine, a clock.
 #[derive(Default)]
