@@ -115,7 +115,11 @@ fn start(throw: Throw) -> run::Command {
 
 /// How things go wrong.
 pub(crate) fn failure(die: u8) -> Failure {
-    Failure { kind: "exit:1".to_owned(), message: "no".to_owned(), retryable: die % 3 != 0 }
+    Failure {
+        kind: "exit:1".to_owned(),
+        message: "no".to_owned(),
+        retryable: !die.is_multiple_of(3),
+    }
 }
 
 fn complete(throw: Throw) -> task::Command {

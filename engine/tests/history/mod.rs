@@ -22,7 +22,8 @@ use oarlock_engine::time::Moment;
 use oarlock_engine::version;
 use proptest::prelude::*;
 
-pub(crate) use flows::flows;
+#[allow(unused_imports, reason = "each test binary uses its own part")]
+pub(crate) use flows::{flow, flows, step};
 
 /// One throw: what to ask, with numbers for the details.
 #[derive(Debug, Clone, Copy)]
@@ -201,7 +202,8 @@ impl Play {
             worker: WorkerId(u128::from(worker)),
             tasks_max: u32::from(tasks),
         });
-        let aimed = if throw.kind % 2 == 0 { aim::command(&self.store, throw) } else { None };
+        let aimed =
+            if throw.kind.is_multiple_of(2) { aim::command(&self.store, throw) } else { None };
         let command = aimed.unwrap_or_else(|| blind::command(throw));
         self.entry(command, offer)
     }
