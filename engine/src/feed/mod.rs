@@ -219,7 +219,15 @@ pub fn of_run(view: &dyn View, run: RunId, after: Revision, max: usize) -> Vec<R
 
 /// A run's records before a revision, the newest first.
 pub fn of_run_back(view: &dyn View, run: RunId, before: Revision, max: usize) -> Vec<Record> {
-    let subject = Subject::Run(run);
+    back(view, Subject::Run(run), before, max)
+}
+
+/// The cell's own records before a revision, the newest first: definitions, members, roles, queues.
+pub fn of_cell_back(view: &dyn View, before: Revision, max: usize) -> Vec<Record> {
+    back(view, Subject::Cell, before, max)
+}
+
+fn back(view: &dyn View, subject: Subject, before: Revision, max: usize) -> Vec<Record> {
     let pages = schema::HISTORY.before_back(view, &(subject,), Some(&(subject, before)));
     let records = pages.flat_map(|(_, page)| {
         let mut records: Vec<Record> = page.into_records().collect();

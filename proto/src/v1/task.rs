@@ -22,7 +22,7 @@ pub enum TaskStatus {
     Running,
     /// Failed, and will be tried again at `next_attempt_at`.
     Retrying,
-    /// Waits for time, a signal or a child run.
+    /// Waits for time, a signal, a child run, or for its paused run to go on.
     Waiting,
     /// Done.
     Completed,
@@ -198,7 +198,7 @@ pub struct Backoff {
 /// What a waiting task waits for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Awaiting {
-    /// `time`, `signal` or `run`.
+    /// `time`, `signal`, `run`, or `resume`: its run is paused.
     pub what: String,
     /// The signal's name, or the child run's id.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,0 +1,135 @@
+//! The threshold: what happens to every request, whatever it asks for.
+//!
+//! One layer around all rooms, in this order: the request gets an id (its own, or one made here); the namespace is checked; the
+//! room answers, and a panic in it becomes a 500 for this caller alone; a [`Fault`] becomes `application/problem+json`; one line
+//! of the access log and one count of the metrics are written. Neither bodies nor tokens are ever logged.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use futures::FutureExt;
+use tracing::Instrument;
+
+use crate::limit::HEADER_BYTES_MAX;
+use crate::problem::{Fault, Kind, table};
+use crate::room::Room;
+
+/// The header that carries a request's id, both ways.
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The header that names the namespace.
+const NAMESPACE: HeaderName = HeaderName::from_static("oarlock-namespace");
+/// The only namespace of this release.
+const DEFAULT_NAMESPACE: &str = "default";
+
+/// Lets a request in, and its answer out.
+pub(crate) async fn enter(State(room): State<Arc<Room>>, request: Request, next: Next) -> Response {
+    let began = Instant::now();
+    let id = request_id(request.headers());
+    let method = request.method().clone();
+    let path = request.uri().path().to_owned();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    // Whatever is logged on the way says which request it belongs to.
+    let span = tracing::info_span!("request", id = &*id);
+    let answer = match namespace_fault(&request) {
+        Some(fault) => fault.into_response(),
+        None => AssertUnwindSafe(next.run(request).instrument(span))
+            .catch_unwind()
+            .await
+            .unwrap_or_else(|panic| {
+                tracing::error!(request_id = %id, %method, %path, panic = %words_of(&*panic),
+                "a request met a bug");
+                Fault::new(&table::INTERNAL, "the request met a bug").into_response()
+            }),
+    };
+    let mut answer = finish(answer, &room, &path, &id);
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        answer.headers_mut().insert(REQUEST_ID, value);
+    }
+    let route = route.as_ref().map_or("none", MatchedPath::as_str);
+    let took = began.elapsed();
+    crate::metric::answered(&method, route, answer.status(), took);
+    note(&room, &id, method.as_str(), &path, answer.status(), took);
+    answer
+}
+
+fn note(room: &Room, id: &str, method: &str, path: &str, status: StatusCode, took: Duration) {
+    tracing::info!(
+        target: "oarlock::access",
+        request_id = id,
+        user = %room.config.principal,
+        method,
+        path,
+        status = status.as_u16(),
+        ms = took.as_secs_f64() * 1e3,
+    );
+}
+
+/// The caller's id if it is short and plain, or a new one.
+fn request_id(headers: &HeaderMap) -> Arc<str> {
+    let given = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok());
+    match given.filter(|id| !id.is_empty() && id.len() <= HEADER_BYTES_MAX) {
+        Some(id) => id.into(),
+        None => {
+            let mut letters = [0; uuid::fmt::Simple::LENGTH];
+            format!("req_{}", uuid::Uuid::now_v7().simple().encode_lower(&mut letters)).into()
+        }
+    }
+}
+
+fn namespace_fault(request: &Request) -> Option<Fault> {
+    let header = request.headers().get(NAMESPACE).and_then(|value| value.to_str().ok());
+    let query = request.uri().query().and_then(|query| {
+        query.split('&').find_map(|pair| pair.strip_prefix("namespace=")).filter(|n| !n.is_empty())
+    });
+    let asked = query.or(header)?;
+    (asked != DEFAULT_NAMESPACE)
+        .then(|| Fault::new(&table::NO_NAMESPACE, format!("there is no namespace `{asked}`")))
+}
+
+/// Gives a fault its body, and turns whatever the framework says about errors into one.
+fn finish(mut answer: Response, room: &Room, path: &str, id: &str) -> Response {
+    if let Some(mut fault) = answer.extensions_mut().remove::<Fault>() {
+        fault.name_leader(room.leader_name());
+        let mut finished = fault.finish(path, id);
+        if let Some(allow) = answer.headers_mut().remove(header::ALLOW) {
+            finished.headers_mut().insert(header::ALLOW, allow);
+        }
+        return finished;
+    }
+    let status = answer.status();
+    if status.as_u16() < 400
+        || answer.headers().contains_key(crate::room::INDEX)
+        || is_ours(&answer)
+    {
+        return answer;
+    }
+    Fault::new(kind_of_status(status), status.canonical_reason().unwrap_or("refused"))
+        .finish(path, id)
+}
+
+/// Whether an error's body was written by a room on purpose: a probe that is not ready, for instance.
+fn is_ours(answer: &Response) -> bool {
+    let kind = answer.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    matches!(kind, Some(b"application/json" | b"application/problem+json"))
+}
+
+fn kind_of_status(status: StatusCode) -> &'static Kind {
+    match status {
+        StatusCode::NOT_FOUND => &table::NO_PATH,
+        StatusCode::METHOD_NOT_ALLOWED => &table::BAD_METHOD,
+        StatusCode::PAYLOAD_TOO_LARGE => &table::TOO_LARGE,
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => &table::BAD_MEDIA,
+        status if status.is_client_error() => &table::MALFORMED,
+        _ => &table::INTERNAL,
+    }
+}
+
+fn words_of(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()
+}
