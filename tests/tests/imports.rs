@@ -128,7 +128,7 @@ const LAWS: [Law; 9] = [
             "uuid",
         ],
     },
-    Law { room: "oarlock-tests", inside: &[], outside: &["anyhow", "serde_json"] },
+    Law { room: "oarlock-tests", inside: &[], outside: &["serde_json"] },
     Law {
         room: "oarlock-bench",
         inside: &["oarlock-client", "oarlock-engine", "oarlock-raft"],

@@ -9,8 +9,8 @@ use oarlock_tests::house::{self, File};
 const LINES_MAX: usize = 500;
 /// Files that are allowed to be longer, each with its own limit. The list may only get shorter.
 const RATCHET: [(&str, usize); 0] = [];
-/// Characters a line may have.
-const COLUMNS_MAX: usize = 130;
+/// Characters a line of comment or code may have; rustfmt keeps code at 100, and text in quotes is left alone.
+const COLUMNS_MAX: usize = 140;
 /// Names that say nothing about what is inside.
 const DRAWERS: [&str; 8] =
     ["utils", "util", "common", "types", "misc", "helpers", "helper", "structs"];
@@ -37,7 +37,7 @@ fn every_file_begins_by_saying_what_it_is() {
 #[test]
 fn no_line_is_wider_than_a_page() {
     check("lines that are too wide", |file| {
-        lines_where(file, |line| line.chars().count() > COLUMNS_MAX && !line.contains("http"))
+        lines_where(file, |line| line.chars().count() > COLUMNS_MAX && !line.contains('"'))
     });
 }
 

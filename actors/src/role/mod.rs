@@ -12,7 +12,9 @@
 
 pub mod action;
 pub(crate) mod agenda;
+pub(crate) mod book;
 pub(crate) mod resolve;
+pub(crate) mod scope;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

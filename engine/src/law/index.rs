@@ -5,7 +5,7 @@ use crate::dag;
 use crate::feed::Subject;
 use crate::id::{RoleId, RunId};
 use crate::queue::order::Class;
-use crate::run::{Run, State};
+use crate::run::Run;
 use crate::store::key::Falling;
 use crate::store::{View, schema};
 use crate::task::{self, Awaited, Task};
@@ -113,8 +113,9 @@ fn alarms(court: &mut Court<'_>) {
         Some((role(task.id.run), at, alarm))
     });
     let of_runs = every_run(view).filter(|run| !run.state.finished()).flat_map(|run| {
-        let over = run.deadline.filter(|_| run.fate.is_none());
-        let over = over.map(|at| (run.role, at, Alarm::RunOver(run.id)));
+        // Of a run that is being stopped already the alarm may have fired.
+        let row = run.deadline.map(|at| (run.role, at, Alarm::RunOver(run.id)));
+        let over = row.filter(|row| run.fate.is_none() || schema::TIMER.has(view, row));
         let delayed = run.released_at.is_none() && run.due_at > run.created_at;
         let due =
             (delayed && set(view, &run)).then_some((run.role, run.due_at, Alarm::RunDue(run.id)));
@@ -133,8 +134,7 @@ fn alarms(court: &mut Court<'_>) {
 
 /// A delayed run's alarm goes when its moment has come, although it may then wait for its concurrency key.
 fn set(view: &dyn View, run: &Run) -> bool {
-    run.state == State::Queued
-        && !schema::LANE_WAITER.has(view, &(run.workflow, run.lane.clone(), run.number))
+    !schema::LANE_WAITER.has(view, &(run.workflow, run.lane.clone(), run.number))
 }
 
 /// What belongs to a run goes with it.
