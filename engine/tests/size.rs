@@ -180,8 +180,7 @@ fn a_chain_of_five_thousand_skipped_steps_needs_no_stack() {
 fn a_failure_spreads_through_five_thousand_steps_and_is_retried() {
     let mut world = World::with(chain(5_000), 1);
     let task = TaskId { run: RUN, step: StepNo(0), item: Item(0) };
-    let failure =
-        Failure { kind: "exit:1".to_owned(), message: String::new(), retryable: false };
+    let failure = Failure { kind: "exit:1".to_owned(), message: String::new(), retryable: false };
     let (attempt, worker, log) = (Attempt(1), Some(WORKER), Payload::EMPTY);
     world.say(task::Command::Fail { task, attempt, worker, failure, log });
     assert_eq!(world.state(), run::State::Failed);

@@ -153,7 +153,11 @@ fn reopen(walk: &mut Walk<'_, '_>, run: &Run, graph: &Graph, plan: Plan) {
     step::unask(walk, run, What::Output);
     walk.tx.emit(Event::Reopened {
         run: run.id,
-        state: if over { State::Running } else { run.state },
+        state: match (over, run.began_at) {
+            (false, _) => run.state,
+            (true, Some(_)) => State::Running,
+            (true, None) => State::Queued,
+        },
         steps_open: run.steps_open + count(settled),
         steps_failed: run.steps_failed.saturating_sub(count(failed)),
         deadline,

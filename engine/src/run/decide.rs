@@ -49,7 +49,7 @@ fn pause(tx: &mut Tx<'_>, run: RunId, reason: &str) -> Result<(), Rejection> {
         | State::Cancelled
         | State::TimedOut => return Err(Rejection::WrongRunState(row.state)),
     }
-    tx.emit(Event::Paused { run, reason: task::retry::cut(reason) });
+    tx.emit(Event::Paused { run, reason: task::retry::cut(reason, task::MESSAGE_BYTES_MAX) });
     for (no, _) in dag::steps(tx, run).into_iter().filter(|(_, row)| row.state == dag::State::Open)
     {
         let ready: Vec<_> = schema::TASK

@@ -141,12 +141,15 @@ fn settled(rows: &mut Rows<'_>, id: RunId, state: State) {
 
 fn reopened(rows: &mut Rows<'_>, event: &Event) {
     let Event::Reopened { run, state, steps_open, steps_failed, deadline } = event else { return };
+    let now = rows.now();
     let before = schema::RUN.get(rows, run).expect("a run that is reopened exists");
     let after = change(rows, *run, |row| {
         row.state = *state;
         row.steps_open = *steps_open;
         row.steps_failed = *steps_failed;
         row.deadline = *deadline;
+        // Who opens it again does not wait for the moment it was first meant for.
+        row.released_at.get_or_insert(now);
         row.settled_at = None;
         row.fate = None;
         row.retries += 1;

@@ -22,7 +22,7 @@ pub(crate) fn signal(
     if !dedup.is_empty() && schema::SIGNAL_SEEN.has(tx, &(run, dedup.to_owned())) {
         return Ok(());
     }
-    if row.state.finished() || row.fate.is_some() {
+    if row.state.finished() {
         return Err(Rejection::WrongRunState(row.state));
     }
     shape::name("signal", name)?;

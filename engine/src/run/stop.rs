@@ -71,7 +71,7 @@ pub(crate) fn stop(
     message: &str,
 ) {
     if run.fate.is_none() {
-        let message = task::retry::cut(message);
+        let message = task::retry::cut(message, task::MESSAGE_BYTES_MAX);
         let cause = Failure { kind: kind.to_owned(), message, retryable: false };
         settle::disarm(walk, run);
         walk.tx.emit(Event::Doomed { run: run.id, fate, cause });

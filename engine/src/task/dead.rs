@@ -7,7 +7,7 @@ use crate::dag::walk::{Todo, Walk};
 use crate::id::{Attempt, TaskId, WorkflowId};
 use crate::run::again;
 use crate::store::{Tx, View, schema};
-use crate::task::{Event, Failure};
+use crate::task::{Event, Failure, MESSAGE_BYTES_MAX, retry};
 use crate::time::Moment;
 
 /// The most dead letters one command names.
@@ -53,7 +53,8 @@ pub(crate) fn revive(tx: &mut Tx<'_>, id: TaskId) -> bool {
 /// Gives a dead letter up: a step that stayed open because of it has failed. False: there is none.
 pub(crate) fn discard(tx: &mut Tx<'_>, id: TaskId, reason: &str) -> bool {
     let Some(letter) = get(tx, id) else { return false };
-    tx.emit(Event::Discarded { task: id, reason: reason.to_owned() });
+    let reason = retry::cut(reason, MESSAGE_BYTES_MAX);
+    tx.emit(Event::Discarded { task: id, reason });
     let mut walk = Walk::new(tx);
     let run = walk.run(id.run);
     let graph = walk.graph(&run);

@@ -40,7 +40,9 @@ pub(crate) fn grant(tx: &mut Tx<'_>, offer: Offer) {
         }
         lease(tx, &worker, place);
         granted += 1;
-        heads.extend(first(tx, queue, class).map(|place| (place, number)));
+        if granted < slots {
+            heads.extend(first(tx, queue, class).map(|place| (place, number)));
+        }
     }
 }
 

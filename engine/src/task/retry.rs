@@ -6,7 +6,6 @@
 use serde::{Deserialize, Serialize};
 
 use crate::id::{Attempt, TaskId};
-use crate::task::MESSAGE_BYTES_MAX;
 use crate::time::Span;
 
 /// A retry policy. FlowCtl's names: `max_attempts`, `initial_delay`, `max_delay`, `backoff_factor`.
@@ -62,14 +61,14 @@ impl Retry {
     }
 }
 
-/// A message, cut at a character if it is too long.
+/// A text, cut at a character if it is longer than so many bytes.
 #[must_use]
-pub fn cut(message: &str) -> String {
-    let mut end = message.len().min(MESSAGE_BYTES_MAX);
-    while !message.is_char_boundary(end) {
+pub fn cut(text: &str, bytes_max: usize) -> String {
+    let mut end = text.len().min(bytes_max);
+    while !text.is_char_boundary(end) {
         end -= 1;
     }
-    message[..end].to_owned()
+    text[..end].to_owned()
 }
 
 /// FNV-1a over task and attempt. <http://www.isthe.com/chongo/tech/comp/fnv/>
@@ -140,9 +139,9 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_cut_at_a_character() {
-        let long = "é".repeat(MESSAGE_BYTES_MAX);
-        assert_eq!(cut(&long).len(), MESSAGE_BYTES_MAX);
-        assert_eq!(cut("short"), "short");
+    fn a_text_is_cut_at_a_character() {
+        assert_eq!(cut("ééé", 4), "éé");
+        assert_eq!(cut("ééé", 3), "é");
+        assert_eq!(cut("short", 100), "short");
     }
 }

@@ -1,13 +1,13 @@
 //! How a task's attempts end: well, badly with another to follow, badly for good, or not at all.
 
 use crate::blob::{self, Payload, Slot};
-use crate::catalog::OnFailure;
+use crate::catalog::{NAME_BYTES_MAX, OnFailure};
 use crate::dag::walk::{Todo, Walk};
 use crate::dag::{What, step};
 use crate::id::{RoleId, TaskId};
 use crate::run::stop::Manner;
 use crate::store::{Tx, schema};
-use crate::task::{Awaited, Event, Failure, State, Task, retry};
+use crate::task::{Awaited, Event, Failure, MESSAGE_BYTES_MAX, State, Task, retry};
 use crate::timer::{self, Alarm};
 
 /// A worker lost under so many attempts of a task is the task's fault: it fails.
@@ -131,5 +131,10 @@ pub(crate) fn disarm(tx: &mut Tx<'_>, role: RoleId, at: crate::time::Moment, ala
 }
 
 fn cut(failure: Failure) -> Failure {
-    Failure { message: retry::cut(&failure.message), ..failure }
+    let Failure { kind, message, retryable } = failure;
+    Failure {
+        kind: retry::cut(&kind, NAME_BYTES_MAX),
+        message: retry::cut(&message, MESSAGE_BYTES_MAX),
+        retryable,
+    }
 }

@@ -2,6 +2,8 @@
 
 use oarlock_engine::blob::{self, Slot};
 use oarlock_engine::id::{Attempt, Revision};
+use oarlock_engine::run::list::Filter;
+use oarlock_engine::time::{Moment, Span};
 use oarlock_engine::{catalog, dag, feed, member, queue, role, run, setting, task, timer, worker};
 
 use super::ask;
@@ -48,6 +50,12 @@ pub(crate) fn show(world: &World, line: &Line) -> Result<Vec<String>, String> {
                 format!("{task}@{}: {}", letter.attempt, print::failure(&letter.failure))
             });
             lines.collect()
+        }
+        "runs" => runs(world, line)?,
+        "expired" => {
+            let kept = Span(line.get_number("kept")?.unwrap_or_default());
+            let over = run::expired(store, world.now, kept, line.get_number("max")?.unwrap_or(100));
+            over.into_iter().map(print::run).collect()
         }
         "output" => vec![payload(world, line, |_, _| Slot::Output)?],
         "input" => vec![payload(world, line, |_, _| Slot::Input)?],
@@ -144,6 +152,33 @@ fn payload(
         if text.contains('.') { world.task(text)? } else { world.task(&format!("{text}.0"))? };
     let found = blob::get(&world.store, task.run, slot(task, no));
     Ok(found.map_or("none".to_owned(), |found| String::from_utf8_lossy(&found.0).into_owned()))
+}
+
+/// `show runs workflow=etl states=failed,running key=k label.a=b since=1000 max=2`: page by page.
+fn runs(world: &World, line: &Line) -> Result<Vec<String>, String> {
+    let store = &world.store;
+    let workflow = line.get("workflow").and_then(|name| catalog::find_any(store, name));
+    let states = line.get_list("states");
+    let known = |state: &run::State| states.contains(&format!("{state:?}").to_lowercase());
+    let filter = Filter {
+        workflow: workflow.map(|row| row.id),
+        states: run::list::STATES.into_iter().filter(known).collect(),
+        key: line.get("key").map(str::to_owned),
+        labels: ask::labels(line).into_iter().collect(),
+        since: line.get_number("since")?.map(Moment),
+        until: line.get_number("until")?.map(Moment),
+    };
+    let max = line.get_number("max")?.unwrap_or(100);
+    let (mut told, mut after) = (Vec::new(), None);
+    loop {
+        let page = run::list::page(store, &filter, after, max);
+        let names: Vec<String> = page.runs.iter().map(|row| print::run(row.id)).collect();
+        told.push(format!("page: {}", names.join(" ")));
+        after = page.next;
+        if after.is_none() {
+            return Ok(told);
+        }
+    }
 }
 
 fn a_run(world: &World, text: &str) -> Result<String, String> {
