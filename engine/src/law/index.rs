@@ -32,6 +32,10 @@ fn cell(court: &mut Court<'_>) {
     let held = schema::ROLE.under(view, &());
     let held = held.filter_map(|(id, row)| row.node.map(|node| (node, id)));
     court.index("what a node drives is found", &schema::ROLE_OF_NODE, held);
+    let queues: Vec<String> = schema::QUEUE.under(view, &()).map(|(name, _)| name).collect();
+    let names = schema::QUEUE_NAMES.get(view, &()).unwrap_or_default();
+    let law = "the names of all queues are one row";
+    court.expect(law, names == queues, || format!("{names:?}, {queues:?}"));
     let workers = schema::WORKER.under(view, &()).map(|(id, row)| (row.node, id));
     court.index("a node's workers are found", &schema::WORKER_OF_NODE, workers);
 }

@@ -9,6 +9,10 @@ pub(crate) fn evolve(rows: &mut Rows<'_>, event: &Event) {
         Event::Created { name } => {
             let row = Queue { name: name.clone(), ..Queue::default() };
             schema::QUEUE.put(rows, name, &row);
+            let mut names = schema::QUEUE_NAMES.get(rows, &()).unwrap_or_default();
+            names.push(name.clone());
+            names.sort();
+            schema::QUEUE_NAMES.put(rows, &(), &names);
         }
         Event::Paused { name } => schema::QUEUE.change(rows, name, |row| row.paused = true),
         Event::Resumed { name } => schema::QUEUE.change(rows, name, |row| row.paused = false),

@@ -6,7 +6,7 @@
 
 use crate::catalog::Kind;
 use crate::id::{Priority, TaskId};
-use crate::queue::{Counts, Queue};
+use crate::queue::Counts;
 use crate::store::key::{Falling, Key};
 use crate::store::{Rows, View, schema};
 use crate::time::Moment;
@@ -87,7 +87,7 @@ pub fn first(view: &dyn View, queue: &str, class: &Class) -> Option<Place> {
 
 /// A task takes its place in the ready index.
 pub(crate) fn enter(rows: &mut Rows<'_>, queue: &str, kind: &Kind, place: Place) {
-    schema::READY.put(rows, &row(queue, kind, place), &());
+    schema::READY.add(rows, &row(queue, kind, place), &());
 }
 
 /// A task leaves its place.
@@ -99,12 +99,16 @@ fn row(queue: &str, kind: &Kind, place: Place) -> (String, Class, Falling, Momen
     (queue.to_owned(), Class::from(kind), Falling(place.priority), place.since, place.task)
 }
 
+/// All queues that have ready tasks. Their names are one row, so that this needs no walk over the table.
+pub(crate) fn busy(view: &dyn View) -> Vec<String> {
+    let names = schema::QUEUE_NAMES.get(view, &()).unwrap_or_default();
+    let busy = |name: &String| {
+        schema::QUEUE.get(view, name).is_some_and(|queue| !queue.paused && queue.counts.ready > 0)
+    };
+    names.into_iter().filter(busy).collect()
+}
+
 /// Changes how many of a queue's tasks stand where.
 pub(crate) fn count(rows: &mut Rows<'_>, queue: &str, change: impl FnOnce(&mut Counts)) {
-    let key = queue.to_owned();
-    let mut row = schema::QUEUE
-        .get(rows, &key)
-        .unwrap_or_else(|| Queue { name: key.clone(), ..Queue::default() });
-    change(&mut row.counts);
-    schema::QUEUE.put(rows, &key, &row);
+    schema::QUEUE.change(rows, &queue.to_owned(), |row| change(&mut row.counts));
 }

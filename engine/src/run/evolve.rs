@@ -93,8 +93,8 @@ fn change(rows: &mut Rows<'_>, id: RunId, change: impl FnOnce(&mut Run)) -> Run 
 }
 
 fn by_state(rows: &mut Rows<'_>, run: &Run) {
-    schema::RUN_BY_STATE.put(rows, &(run.state, run.created_at, run.id), &());
-    schema::RUN_BY_WORKFLOW_STATE.put(rows, &(run.workflow, run.state, run.number), &run.id);
+    schema::RUN_BY_STATE.add(rows, &(run.state, run.created_at, run.id), &());
+    schema::RUN_BY_WORKFLOW_STATE.add(rows, &(run.workflow, run.state, run.number), &run.id);
 }
 
 fn started(rows: &mut Rows<'_>, run: &Run) {

@@ -109,6 +109,11 @@ impl<K: Key, V: Serialize + DeserializeOwned> Table<K, V> {
         rows.put(self.place(key), codec::encode(value));
     }
 
+    /// Writes a row that is known not to be there. If the same parcel takes it away again, the store never hears of it.
+    pub(crate) fn add(&self, rows: &mut Rows<'_>, key: &K, value: &V) {
+        rows.add(self.place(key), codec::encode(value));
+    }
+
     /// Writes a row whose value is already bytes: they are kept as they are.
     pub(crate) fn put_bytes(&self, rows: &mut Rows<'_>, key: &K, bytes: &[u8]) {
         rows.put(self.place(key), bytes.to_vec());

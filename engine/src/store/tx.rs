@@ -8,6 +8,7 @@
 //! All entries of a parcel share one [`Overlay`], so that a later entry sees what an earlier one did. Each write notes what it
 //! replaced; a refused entry is undone by going back over these notes.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
@@ -23,21 +24,46 @@ use crate::time::Moment;
 /// A range with fewer rows than this is taken away row by row: a store keeps a range's tombstone for long.
 const SINGLY_MAX: usize = 64;
 
+/// Values longer than this are read again rather than remembered.
+const REMEMBERED_BYTES_MAX: usize = 4 << 10;
+
 /// What a parcel has written so far, above what the store holds.
 #[derive(Debug, Default)]
 pub(crate) struct Overlay {
-    /// Rows written; none: taken away.
-    rows: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    /// Rows written.
+    rows: BTreeMap<Vec<u8>, Written>,
+    /// Rows of the store that were read one by one: an entry looks at the same few rows again and again.
+    read: RefCell<BTreeMap<Vec<u8>, Option<Vec<u8>>>>,
     /// Ranges of the store that were taken away, by their beginning. No two of them overlap.
     gone: BTreeMap<Vec<u8>, Vec<u8>>,
     /// How to undo the current entry, last step first.
     undo: Vec<Undo>,
 }
 
+/// What a parcel wrote for one key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Written {
+    /// A value, above whatever the store holds.
+    Put(Vec<u8>),
+    /// A value where the store holds none: taken away again, it leaves nothing to do.
+    Added(Vec<u8>),
+    /// Taken away.
+    Gone,
+}
+
+impl Written {
+    fn value(&self) -> Option<&Vec<u8>> {
+        match self {
+            Written::Put(value) | Written::Added(value) => Some(value),
+            Written::Gone => None,
+        }
+    }
+}
+
 #[derive(Debug)]
 enum Undo {
     /// The row was like this before: none, not written at all.
-    Row(Vec<u8>, Option<Option<Vec<u8>>>),
+    Row(Vec<u8>, Option<Written>),
     /// The range beginning here ended like this before: none, there was none.
     Gone(Vec<u8>, Option<Vec<u8>>),
 }
@@ -68,15 +94,42 @@ impl Overlay {
     /// Everything written, to be made together: ranges first, since a row in one may have been written again.
     pub(crate) fn into_batch(self) -> Batch {
         let ranges = self.gone.into_iter().map(|(from, to)| Change::DeleteRange(from, to));
-        let rows = self.rows.into_iter().map(|(key, value)| match value {
-            Some(value) => Change::Put(key, value),
-            None => Change::Delete(key),
+        let rows = self.rows.into_iter().map(|(key, written)| match written {
+            Written::Put(value) | Written::Added(value) => Change::Put(key, value),
+            Written::Gone => Change::Delete(key),
         });
         Batch { changes: ranges.chain(rows).collect() }
     }
 
-    fn write(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) {
-        let before = self.rows.insert(key.clone(), value);
+    fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
+        let before = match self.rows.get_mut(&key) {
+            Some(row) => {
+                let added = matches!(row, Written::Added(_));
+                let after = if added { Written::Added(value) } else { Written::Put(value) };
+                Some(std::mem::replace(row, after))
+            }
+            None => self.rows.insert(key.clone(), Written::Put(value)),
+        };
+        self.undo.push(Undo::Row(key, before));
+    }
+
+    /// Writes a row that the store does not hold, which the caller knows.
+    fn add(&mut self, base: &dyn View, key: Vec<u8>, value: Vec<u8>) {
+        debug_assert!(self.get(base, &key).is_none(), "a row is added where one is: {key:02x?}");
+        let before = match self.rows.get_mut(&key) {
+            // Taken away before: then the store may hold it.
+            Some(row) => Some(std::mem::replace(row, Written::Put(value))),
+            None => self.rows.insert(key.clone(), Written::Added(value)),
+        };
+        self.undo.push(Undo::Row(key, before));
+    }
+
+    fn delete(&mut self, key: Vec<u8>) {
+        let before = match self.rows.get_mut(&key) {
+            Some(Written::Added(_)) => self.rows.remove(&key),
+            Some(row) => Some(std::mem::replace(row, Written::Gone)),
+            None => self.rows.insert(key.clone(), Written::Gone),
+        };
         self.undo.push(Undo::Row(key, before));
     }
 
@@ -87,10 +140,22 @@ impl Overlay {
 
     fn get(&self, base: &dyn View, key: &[u8]) -> Option<Vec<u8>> {
         match self.rows.get(key) {
-            Some(value) => value.clone(),
+            Some(written) => written.value().cloned(),
             None if self.is_gone(key) => None,
-            None => base.get(key),
+            None => self.get_below(base, key),
         }
+    }
+
+    fn get_below(&self, base: &dyn View, key: &[u8]) -> Option<Vec<u8>> {
+        let mut read = self.read.borrow_mut();
+        if let Some(known) = read.get(key) {
+            return known.clone();
+        }
+        let found = base.get(key);
+        if found.as_ref().is_none_or(|value| value.len() <= REMEMBERED_BYTES_MAX) {
+            read.insert(key.to_vec(), found.clone());
+        }
+        found
     }
 
     /// Takes a range of the store away, and what was written in it.
@@ -99,7 +164,7 @@ impl Overlay {
             self.scan(base, &from, &to).take(SINGLY_MAX).map(|(key, _)| key).collect();
         if doomed.len() < SINGLY_MAX {
             for key in doomed {
-                self.write(key, None);
+                self.delete(key);
             }
             return;
         }
@@ -144,9 +209,10 @@ impl Overlay {
         &'a self,
         from: &[u8],
         to: &[u8],
-    ) -> impl DoubleEndedIterator<Item = Written<'a>> + use<'a> {
+    ) -> impl DoubleEndedIterator<Item = Above<'a>> + use<'a> {
         let to = if to < from { from } else { to };
-        self.rows.range::<[u8], _>((Bound::Included(from), Bound::Excluded(to)))
+        let rows = self.rows.range::<[u8], _>((Bound::Included(from), Bound::Excluded(to)));
+        rows.map(|(key, written)| (key, written.value()))
     }
 }
 
@@ -155,7 +221,7 @@ fn first<V>((key, _): (&Vec<u8>, V)) -> Vec<u8> {
 }
 
 /// A row of the overlay.
-type Written<'a> = (&'a Vec<u8>, &'a Option<Vec<u8>>);
+type Above<'a> = (&'a Vec<u8>, Option<&'a Vec<u8>>);
 
 /// The store's rows and the overlay's as one, in one order; where both have a row, the overlay's holds.
 struct Merge<B: Iterator, A: Iterator> {
@@ -165,13 +231,13 @@ struct Merge<B: Iterator, A: Iterator> {
     ahead: fn(&[u8], &[u8]) -> bool,
 }
 
-impl<'a, B: Iterator<Item = Row>, A: Iterator<Item = Written<'a>>> Merge<B, A> {
+impl<'a, B: Iterator<Item = Row>, A: Iterator<Item = Above<'a>>> Merge<B, A> {
     fn new(below: B, above: A, ahead: fn(&[u8], &[u8]) -> bool) -> Self {
         Merge { below: below.peekable(), above: above.peekable(), ahead }
     }
 }
 
-impl<'a, B: Iterator<Item = Row>, A: Iterator<Item = Written<'a>>> Iterator for Merge<B, A> {
+impl<'a, B: Iterator<Item = Row>, A: Iterator<Item = Above<'a>>> Iterator for Merge<B, A> {
     type Item = Row;
 
     fn next(&mut self) -> Option<Row> {
@@ -312,11 +378,15 @@ impl Rows<'_> {
     }
 
     pub(super) fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
-        self.overlay.write(key, Some(value));
+        self.overlay.put(key, value);
+    }
+
+    pub(super) fn add(&mut self, key: Vec<u8>, value: Vec<u8>) {
+        self.overlay.add(self.base, key, value);
     }
 
     pub(super) fn delete(&mut self, key: Vec<u8>) {
-        self.overlay.write(key, None);
+        self.overlay.delete(key);
     }
 
     pub(super) fn delete_range(&mut self, from: Vec<u8>, to: Vec<u8>) {

@@ -145,7 +145,7 @@ fn attach(rows: &mut Rows<'_>, task: &Task) {
             }
         }
         State::Leased { worker, since: _ } => {
-            schema::LEASED.put(rows, &(*worker, task.id), &());
+            schema::LEASED.add(rows, &(*worker, task.id), &());
             holds(rows, *worker, |leased| leased + 1);
         }
         State::Waiting { what: Awaited::Signal { name, until: _ }, since: _ } => {

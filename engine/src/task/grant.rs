@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use super::{Event, get};
 use crate::apply::Offer;
-use crate::queue::order::{Class, Place, first};
+use crate::queue::order::{self, Class, Place, first};
 use crate::run;
 use crate::store::{Tx, schema};
 use crate::task::GRANTS_MAX;
@@ -48,12 +48,8 @@ pub(crate) fn grant(tx: &mut Tx<'_>, offer: Offer) {
 
 /// Every pair of a queue and a class of work that the worker serves, where something is ready.
 fn lines(tx: &Tx<'_>, worker: &Worker) -> Vec<(String, Class)> {
-    let queues: Vec<String> = if worker.queues.is_empty() {
-        let all = schema::QUEUE.under(tx, &()).filter(|(_, queue)| queue.counts.ready > 0);
-        all.map(|(name, _)| name).collect()
-    } else {
-        worker.queues.clone()
-    };
+    let queues: Vec<String> =
+        if worker.queues.is_empty() { order::busy(tx) } else { worker.queues.clone() };
     let builtin = worker.builtin.then_some(Class::Builtin);
     let classes = builtin.into_iter().chain(worker.calls.iter().cloned().map(Class::Call));
     let classes: Vec<Class> = classes.collect();
