@@ -5,6 +5,7 @@
 
 pub mod key;
 pub mod mem;
+pub(crate) mod overlay;
 pub mod schema;
 pub mod table;
 pub(crate) mod tx;
