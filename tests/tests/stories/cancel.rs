@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use oarlock_client::{Client, RunStatus, TaskStatus};
 
-use crate::node::{Place, until};
+use crate::node::{Place, ended, until};
 
 /// How long it may take until something that was asked for is so.
 const SOON: Duration = Duration::from_secs(20);
@@ -129,10 +129,6 @@ fn gone(pid: &str) -> bool {
 }
 
 async fn ends_as(client: &Client, run: &str, wanted: RunStatus) {
-    until(SOON, "the run has ended", async || {
-        client.run(run).get().await.expect("the run is there").status.finished()
-    })
-    .await;
-    let run = client.run(run).get().await.expect("the run is there");
+    let run = ended(client, run, SOON).await;
     assert_eq!(run.status, wanted, "{:?}", run.error);
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use oarlock_client::{Client, RunStatus};
 use serde_json::{Value, json};
 
-use crate::node::{Place, until};
+use crate::node::{Place, ended};
 
 /// How long each of the two may take on a small machine that does other things as well.
 const RUN_MAX: Duration = Duration::from_secs(180);
@@ -67,10 +67,7 @@ fn lattice(layers: usize, width: usize) -> String {
 
 async fn finished(client: &Client, run: &str) -> Value {
     let handle = client.run(run);
-    until(RUN_MAX, "the run is finished", async || {
-        handle.get().await.expect("the run is there").status.finished()
-    })
-    .await;
+    ended(client, run, RUN_MAX).await;
     let result = handle.result().await.expect("the run is there");
     assert_eq!(result.status, RunStatus::Completed, "{:?}", result.error);
     result.output.expect("it has an output")

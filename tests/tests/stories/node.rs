@@ -12,6 +12,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use oarlock_client::Client;
+use oarlock_client::v1::Run;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -193,6 +194,15 @@ pub(crate) fn program() -> PathBuf {
     let program = folder.join("oarlock");
     assert!(program.exists(), "build the program first: cargo build --release --bin oarlock");
     program
+}
+
+/// Waits until a run has ended, however it ends, and answers with it.
+pub(crate) async fn ended(client: &Client, run: &str, at_most: Duration) -> Run {
+    until(at_most, "the run has ended", async || {
+        client.run(run).get().await.expect("the run is there").status.finished()
+    })
+    .await;
+    client.run(run).get().await.expect("the run is there")
 }
 
 /// Looks until it is so, or fails with the sentence when the time is over.
