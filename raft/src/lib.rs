@@ -1,172 +1,267 @@
 //! The Replica handle: propose, read, watch — all the rest of the house needs.
+//!
+//! ```text
+//!   propose ─▶ desk ─▶ openraft ─▶ log (RocksDB, synced) ─▶ committed ─▶ engine ─▶ state (RocksDB) ─▶ answers, watchers
+//!                                                                                     ▲
+//!   read ─────────────────────────────────────────────────────────────────────────────┘
+//! ```
+//!
+//! What was accepted is on the disk of a majority before anybody is told, and survives every crash and power cut from then on. A
+//! replica in memory runs through the same code over a file system in memory.
 
-use std::path::PathBuf;
-use std::sync::Arc;
+mod admin;
+pub mod check;
+mod config;
+mod disk;
+mod fault;
+mod log;
+mod machine;
+mod metric;
+mod peer;
+mod propose;
+mod read;
+mod snapshot;
+mod space;
+#[cfg(test)]
+mod tests;
+mod watch;
+
+use std::fs::File;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use oarlock_engine::access::Principal;
-use oarlock_engine::apply::{Offer, Reply};
+use oarlock_engine::apply::Offer;
 use oarlock_engine::command::Command;
-use oarlock_engine::feed::Record;
 use oarlock_engine::id::{NodeId, Revision};
-use oarlock_engine::reject::Rejection;
-use oarlock_engine::store::View;
+use openraft::async_runtime::WatchReceiver as _;
 
-/// Where and how a replica keeps its copy of the truth.
-#[derive(Debug, Clone)]
-pub struct Config {
-    /// This member's number, kept in the data directory.
-    pub node: NodeId,
-    /// The data directory; none: in memory, gone when the process is.
-    pub data: Option<PathBuf>,
-    /// Commands that may wait to be proposed; one more is told to come back later.
-    pub waiting_max: usize,
-    /// Bytes of commands that may wait to be proposed.
-    pub waiting_bytes_max: usize,
-    /// Applied log entries (parcels) between two snapshots; the log behind a snapshot is purged.
-    pub snapshot_every: u64,
-    /// Below so much free space on the data directory's disk no proposal is accepted, so that what was accepted can be
-    /// finished.
-    pub disk_reserve_bytes: u64,
+pub use crate::admin::Identity;
+pub use crate::config::Config;
+pub use crate::fault::Fault;
+pub use crate::machine::print::Print;
+pub use crate::propose::{Accepted, ProposeError};
+pub use crate::read::Local;
+pub use crate::watch::Watch;
+
+use crate::admin::Stores;
+use crate::config::Raft;
+use crate::log::store::Log;
+use crate::machine::apply::Job;
+use crate::machine::{Shared, index};
+use crate::propose::Desk;
+use crate::space::Gate;
+
+/// How long a barrier or a snapshot may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How often sizes are measured.
+const MEASURE_EVERY: Duration = Duration::from_secs(5);
+
+/// One node's copy of the truth, and the way to change it. Cheap to clone.
+#[derive(Clone)]
+pub struct Replica {
+    inner: Arc<Inner>,
 }
 
-impl Config {
-    /// A replica with the limits that suit most nodes.
-    #[must_use]
-    pub fn new(node: NodeId, data: Option<PathBuf>) -> Config {
-        Config {
-            node,
-            data,
-            waiting_max: 16_384,
-            waiting_bytes_max: 64 << 20,
-            snapshot_every: 50_000,
-            disk_reserve_bytes: 256 << 20,
+struct Inner {
+    identity: Identity,
+    raft: Raft,
+    log: Log,
+    shared: Arc<Shared>,
+    desk: Arc<Desk>,
+    gate: Arc<Gate>,
+    applier: std::sync::mpsc::SyncSender<Job>,
+    tasks: Vec<tokio::task::JoinHandle<()>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    /// Held for as long as the directory is used.
+    _lock: Option<File>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        for task in &self.tasks {
+            task.abort();
         }
     }
 }
 
-/// One node's copy of the truth, and the way to change it. Cheap to clone.
-#[derive(Clone)]
-pub struct Replica {}
-
-/// A read of the local copy: one moment of it, for as long as it lives. Keep it short: it pins files.
-pub struct Local<'a> {
-    replica: &'a Replica,
+impl std::fmt::Debug for Replica {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Replica").field("node", &self.inner.identity.node).finish_non_exhaustive()
+    }
 }
-
-/// The answer to a proposal that was accepted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Accepted {
-    /// What the engine answered.
-    pub reply: Reply,
-    /// The feed's newest revision after it: read at or after this to see your own write.
-    pub revision: Revision,
-}
-
-/// Why a proposal was not accepted.
-#[derive(Debug, thiserror::Error)]
-pub enum ProposeError {
-    /// The engine refused it; it left no trace.
-    #[error("{0}")]
-    Refused(Rejection),
-    /// Too much waits already; it was not proposed. Try again after the pause.
-    #[error("busy: try again in {retry_after:?}")]
-    Busy {
-        /// How long to wait.
-        retry_after: Duration,
-    },
-    /// The node takes no writes now (disk full, no quorum, stopping); it was not proposed.
-    #[error("not writable: {0}")]
-    Unavailable(String),
-    /// It may or may not have been applied: ask, or repeat it with the same ids.
-    #[error("outcome unknown: {0}")]
-    Unknown(String),
-}
-
-/// The feed as a stream: from the table until caught up, then live; a slow reader re-reads from the table.
-pub struct Watch {}
 
 impl Replica {
-    /// Opens (or founds) the copy and takes part in the log.
-    pub async fn open(_config: Config) -> Result<Replica, Fault> {
-        todo!()
+    /// Opens (or founds) the copy and takes part in the log. A group of one leads when this returns.
+    ///
+    /// # Errors
+    /// When the directory is used by another process, belongs to another node, or is not whole; the text says what to do.
+    pub async fn open(config: Config) -> Result<Replica, Fault> {
+        space::survive_file_size_limit();
+        let settings = config.clone();
+        let stores = tokio::task::spawn_blocking(move || Stores::open(&settings))
+            .await
+            .map_err(|why| Fault::Storage(why.to_string()))??;
+        let Stores { identity, lock, log, machine, shared, gate, threads, wish } = stores;
+        let applier = machine.jobs.clone();
+        let raft = admin::begin(&config, log.clone(), machine).await?;
+        let desk = Arc::new(Desk::new(&config, gate.clone()));
+        let mut tasks = vec![
+            tokio::spawn(propose::collect(desk.clone(), raft.clone())),
+            tokio::spawn(wish_for_snapshots(wish, raft.clone())),
+            tokio::spawn(measure(Arc::downgrade(&shared), log.clone())),
+        ];
+        if let Some(dir) = shared.place.disk() {
+            space::look(dir, config.disk_reserve_bytes, &gate);
+            let (dir, gate) = (dir.to_path_buf(), Arc::downgrade(&gate));
+            tasks.push(tokio::spawn(space::keep_looking(dir, config.disk_reserve_bytes, gate)));
+        }
+        let threads = Mutex::new(threads);
+        let inner =
+            Inner { identity, raft, log, shared, desk, gate, applier, tasks, threads, _lock: lock };
+        Ok(Replica { inner: Arc::new(inner) })
     }
 
     /// Proposes a command and waits until it is durable on a majority and applied here.
+    ///
+    /// # Errors
+    /// See [`ProposeError`]: refused and done nothing, not proposed, or unknown.
     pub async fn propose(
         &self,
-        _by: Principal,
-        _offer: Option<Offer>,
-        _command: Command,
+        by: Principal,
+        offer: Option<Offer>,
+        command: Command,
     ) -> Result<Accepted, ProposeError> {
-        todo!()
+        self.inner.desk.propose(by, offer, command).await
     }
 
-    /// Reads the local copy.
-    pub fn read<R>(&self, _reader: impl FnOnce(&Local<'_>) -> R) -> R {
-        todo!()
+    /// Reads the local copy. Do not read inside the reader.
+    pub fn read<R>(&self, reader: impl FnOnce(&Local<'_>) -> R) -> R {
+        self.inner.shared.shelf.with(|db| reader(&Local::new(db)))
     }
 
     /// Waits until the local copy contains everything acknowledged before this call, anywhere.
+    ///
+    /// # Errors
+    /// When this node does not lead, or cannot be sure that it does.
     pub async fn barrier(&self) -> Result<(), Fault> {
-        todo!()
+        let sure = self.inner.raft.ensure_linearizable(openraft::ReadPolicy::ReadIndex);
+        match tokio::time::timeout(PATIENCE, sure).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(why)) => Err(Fault::Unavailable(why.to_string())),
+            Err(_) => Err(Fault::Unavailable("no majority answers".to_owned())),
+        }
     }
 
     /// The feed from `after` (exclusive) on.
-    pub fn watch(&self, _after: Revision) -> Watch {
-        todo!()
+    #[must_use]
+    pub fn watch(&self, after: Revision) -> Watch {
+        Watch::new(self.inner.shared.clone(), after)
+    }
+
+    /// The feed's newest revision here.
+    #[must_use]
+    pub fn revision(&self) -> Revision {
+        self.inner.shared.tail.newest()
+    }
+
+    /// Whose directory this is.
+    #[must_use]
+    pub fn identity(&self) -> Identity {
+        self.inner.identity
     }
 
     /// What this replica shows of itself.
+    #[must_use]
     pub fn status(&self) -> Status {
-        todo!()
+        let inner = &self.inner;
+        let seen = inner.raft.metrics();
+        let (leader, term, running) = {
+            let seen = seen.borrow_watched();
+            (seen.current_leader, seen.current_term, seen.running_state.clone())
+        };
+        let applied = inner.shared.progress().applied;
+        let (log_last, purged) = inner.log.bounds();
+        let stopped = running.err().map(|why| format!("the log has stopped: {why}"));
+        Status {
+            node: inner.identity.node,
+            leader: leader.map(NodeId),
+            term,
+            log_last,
+            applied: index(applied.last),
+            purged,
+            print: applied.print,
+            revision: self.revision(),
+            waiting: inner.desk.waiting(),
+            read_only: stopped.or_else(|| inner.gate.why()),
+        }
     }
 
     /// Takes a snapshot now and purges the log behind it.
+    ///
+    /// # Errors
+    /// When it cannot be written, or takes too long.
     pub async fn snapshot(&self) -> Result<(), Fault> {
-        todo!()
+        let raft = &self.inner.raft;
+        let applied = index(self.inner.shared.progress().applied.last);
+        let wrong = |why: &dyn std::fmt::Display| Fault::Raft(why.to_string());
+        raft.trigger().snapshot().await.map_err(|why| wrong(&why))?;
+        raft.wait(Some(PATIENCE))
+            .metrics(|seen| index(seen.snapshot) >= applied, "a snapshot")
+            .await
+            .map_err(|why| wrong(&why))?;
+        raft.trigger().purge_log(applied).await.map_err(|why| wrong(&why))
     }
 
-    /// Stops: what was acknowledged is durable, nothing more is accepted.
+    /// Stops: what was acknowledged is durable, nothing more is accepted. The directory is free when the last clone is dropped.
+    ///
+    /// # Errors
+    /// When a thread of it has died.
     pub async fn close(&self) -> Result<(), Fault> {
-        todo!()
+        let inner = self.inner.clone();
+        inner.desk.close("the node is stopping");
+        inner.raft.shutdown().await.map_err(|why| Fault::Raft(why.to_string()))?;
+        inner.desk.give_up_flying("the node stopped before it was applied");
+        inner.shared.tail.close();
+        for task in &inner.tasks {
+            task.abort();
+        }
+        let threads = {
+            let mut threads = inner.threads.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut *threads)
+        };
+        tokio::task::spawn_blocking(move || {
+            // Either may have stopped by itself when openraft let go of it.
+            let _stopped = inner.applier.send(Job::Stop);
+            inner.log.stop();
+            threads.into_iter().try_for_each(|thread| thread.join())
+        })
+        .await
+        .map_err(|why| Fault::Storage(why.to_string()))?
+        .map_err(|_| Fault::Storage("a thread of the store has died".to_owned()))
     }
 }
 
-impl Watch {
-    /// The next records, one or more, in order without gaps; `None` when the replica is closed.
-    pub async fn next(&mut self) -> Option<Arc<[Record]>> {
-        todo!()
+async fn wish_for_snapshots(wish: Arc<tokio::sync::Notify>, raft: Raft) {
+    loop {
+        wish.notified().await;
+        if raft.trigger().snapshot().await.is_err() {
+            return;
+        }
     }
 }
 
-impl Local<'_> {
-    /// The newest revision in this moment.
-    pub fn revision(&self) -> Revision {
-        todo!()
-    }
-}
-
-impl View for Local<'_> {
-    fn get(&self, _key: &[u8]) -> Option<Vec<u8>> {
-        let _ = self.replica;
-        todo!()
-    }
-
-    fn scan<'a>(
-        &'a self,
-        _from: &[u8],
-        _to: &[u8],
-    ) -> Box<dyn Iterator<Item = oarlock_engine::store::Row> + 'a> {
-        todo!()
-    }
-
-    fn scan_back<'a>(
-        &'a self,
-        _from: &[u8],
-        _to: &[u8],
-    ) -> Box<dyn Iterator<Item = oarlock_engine::store::Row> + 'a> {
-        todo!()
+async fn measure(shared: std::sync::Weak<Shared>, log: Log) {
+    let mut pace = tokio::time::interval(MEASURE_EVERY);
+    loop {
+        pace.tick().await;
+        let Some(shared) = shared.upgrade() else { return };
+        let (last, purged) = log.bounds();
+        let applied = index(shared.progress().applied.last);
+        metric::sizes(last, applied, purged, shared.gate.is_shut());
+        metric::store("state", shared.shelf.with(disk::bytes));
+        metric::store("log", log.bytes());
     }
 }
 
@@ -185,27 +280,12 @@ pub struct Status {
     pub applied: u64,
     /// The last log index that was purged.
     pub purged: u64,
+    /// The fingerprint of everything applied: equal on all members at the same applied index.
+    pub print: Print,
     /// The feed's newest revision.
     pub revision: Revision,
     /// Commands waiting to be proposed.
     pub waiting: usize,
     /// Why writes are refused, if they are: a sentence for people.
     pub read_only: Option<String>,
-}
-
-/// What stops or hinders a replica: operational, with its source.
-#[derive(Debug, thiserror::Error)]
-pub enum Fault {
-    /// The data directory cannot be used: which, why and what to do.
-    #[error("{0}")]
-    Data(String),
-    /// The store failed.
-    #[error("storage: {0}")]
-    Storage(String),
-    /// The consensus layer failed.
-    #[error("raft: {0}")]
-    Raft(String),
-    /// There is no leader, or the replica stops.
-    #[error("not available: {0}")]
-    Unavailable(String),
 }

@@ -1,0 +1,146 @@
+//! Committed entries through the engine into one batch each: state, feed, applied index.
+//!
+//! ```text
+//!   openraft ──entries──▶ Machine ──job──▶ apply thread:  decode ▶ Engine::apply ▶ one write ▶ tail (live watchers)
+//!                                                                                            └▶ answers (proposers)
+//! ```
+//!
+//! The state has no write-ahead log of its own. After a crash it is as old as its last flush, says so, and the log from there on
+//! is applied again; `Engine::apply` is a function, so this comes to the same bytes, and the fingerprint shows it. The log is
+//! purged only behind a snapshot, and taking one flushes the state first.
+//!
+//! Applying is done on a thread of its own. RocksDB may hold a writer up for a while when flushes fall behind, and neither
+//! openraft nor the runtime's threads should stand still with it.
+
+pub(crate) mod apply;
+pub(crate) mod heal;
+pub(crate) mod print;
+pub(crate) mod rocks;
+
+use std::io;
+use std::pin::Pin;
+use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::{Stream, StreamExt as _};
+use openraft::OptionalSend;
+use openraft::entry::RaftEntry as _;
+use openraft::storage::{EntryResponder, RaftStateMachine, Snapshot};
+use tokio::sync::oneshot;
+
+use self::apply::Job;
+use self::rocks::Applied;
+use crate::config::{Cell, LOG_READ_BYTES_MAX, LogId, Membership, SnapshotMeta};
+use crate::disk::{Place, Shelf};
+use crate::log::cache;
+use crate::snapshot::build::Builder;
+use crate::snapshot::{Kept, load};
+use crate::space::Gate;
+use crate::watch::Tail;
+
+/// What the apply thread, readers and snapshots share.
+pub(crate) struct Shared {
+    pub(crate) place: Place,
+    pub(crate) shelf: Shelf,
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) tail: Arc<Tail>,
+    /// How far it is applied and who takes part: as in the database.
+    pub(crate) progress: Mutex<Progress>,
+    /// The newest snapshot.
+    pub(crate) kept: Mutex<Option<Kept>>,
+    /// Held while a snapshot is taken: one at a time.
+    pub(crate) building: Mutex<()>,
+}
+
+/// How far the state has come.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Progress {
+    pub(crate) applied: Applied,
+    pub(crate) members: Membership,
+}
+
+impl Shared {
+    /// How far the state has come.
+    pub(crate) fn progress(&self) -> Progress {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The newest snapshot.
+    pub(crate) fn kept(&self) -> Option<Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// The state machine as openraft sees it.
+pub(crate) struct Machine {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) jobs: SyncSender<Job>,
+}
+
+impl Machine {
+    async fn ask(&self, job: impl FnOnce(oneshot::Sender<()>) -> Job) -> io::Result<()> {
+        let (done, answer) = oneshot::channel();
+        let gone = || io::Error::new(io::ErrorKind::BrokenPipe, "the state is closed");
+        self.jobs.send(job(done)).map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())
+    }
+}
+
+impl RaftStateMachine<Cell> for Machine {
+    type SnapshotData = Kept;
+    type SnapshotBuilder = Builder;
+
+    async fn applied_state(&mut self) -> Result<(Option<LogId>, Membership), io::Error> {
+        let progress = self.shared.progress();
+        Ok((progress.applied.last, progress.members))
+    }
+
+    async fn apply<Strm>(&mut self, mut entries: Strm) -> Result<(), io::Error>
+    where
+        Strm: Stream<Item = Result<EntryResponder<Cell>, io::Error>> + Unpin + OptionalSend,
+    {
+        loop {
+            let (mut items, mut bytes) = (Vec::new(), 0);
+            while bytes < LOG_READ_BYTES_MAX
+                && let Some(item) = next(&mut entries).await
+            {
+                let (entry, answer) = item?;
+                bytes += cache::size(&entry);
+                items.push((entry, answer));
+            }
+            if items.is_empty() {
+                return Ok(());
+            }
+            self.ask(|done| Job::Apply { items, done }).await?;
+        }
+    }
+
+    async fn get_snapshot_builder(&mut self) -> Builder {
+        Builder { shared: self.shared.clone() }
+    }
+
+    async fn install_snapshot(&mut self, meta: &SnapshotMeta, kept: Kept) -> Result<(), io::Error> {
+        load::verify(meta, &kept)?;
+        self.ask(|done| Job::Install { kept, done }).await
+    }
+
+    async fn get_current_snapshot(
+        &mut self,
+    ) -> Result<Option<openraft::alias::SnapshotOf<Cell, Kept>>, io::Error> {
+        Ok(self.shared.kept().map(|kept| Snapshot { meta: kept.meta.clone(), snapshot: kept }))
+    }
+}
+
+async fn next<S: Stream + Unpin>(stream: &mut S) -> Option<S::Item> {
+    Pin::new(stream).next().await
+}
+
+/// The index of a log id; 0 for none.
+pub(crate) fn index(id: Option<LogId>) -> u64 {
+    id.map_or(0, |id| id.index)
+}
+
+/// The log id of an entry.
+pub(crate) fn id_of(entry: &crate::config::Entry) -> LogId {
+    entry.log_id()
+}

@@ -1,0 +1,138 @@
+//! What needs a process of its own: killing it, and limiting what it may write.
+//!
+//! The test program starts itself again with one test and a directory in the environment; without the directory that test does
+//! nothing.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use oarlock_raft::{ProposeError, check};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::{empty, open, read, whole_feed, write};
+
+const DIR: &str = "OARLOCK_TEST_DIR";
+
+fn start(test: &str, dir: &Path) -> (Child, BufReader<ChildStdout>) {
+    let program = std::env::current_exe().expect("a test program");
+    let mut child = Command::new(program)
+        .args(["--exact", &format!("child::{test}"), "--nocapture"])
+        .env(DIR, dir)
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it starts itself");
+    let said = child.stdout.take().expect("its output is ours");
+    (child, BufReader::new(said))
+}
+
+fn directory() -> Option<PathBuf> {
+    std::env::var_os(DIR).map(PathBuf::from)
+}
+
+/// The child: writes rising numbers and says each one that was accepted.
+#[tokio::test(flavor = "multi_thread")]
+async fn writes_until_it_is_killed() {
+    let Some(dir) = directory() else { return };
+    let replica = open(&dir).await;
+    let next = Arc::new(AtomicU64::new(read(&replica)));
+    println!("begins {}", next.load(Ordering::Relaxed));
+    loop {
+        let number = next.fetch_add(1, Ordering::Relaxed) + 1;
+        write(&replica, number).await.expect("accepted");
+        println!("accepted {number}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_process_loses_nothing_that_it_accepted() {
+    let dir = empty();
+    let mut accepted = 0;
+    for round in 1..=6u64 {
+        let (mut child, mut said) = start("writes_until_it_is_killed", dir.path());
+        let mut line = String::new();
+        let upto = accepted + round * 37;
+        while accepted < upto {
+            line.clear();
+            assert!(said.read_line(&mut line).expect("its output") > 0, "the child ended");
+            // The harness says things too, on the same lines.
+            if let Some((_, number)) = line.rsplit_once("begins ") {
+                let number: u64 = number.trim().parse().expect("a number");
+                assert!(
+                    number >= accepted,
+                    "round {round}: {accepted} was accepted, {number} is there"
+                );
+                accepted = number;
+            }
+            if let Some(number) = line.strip_prefix("accepted ") {
+                accepted = number.trim().parse().expect("a number");
+            }
+        }
+        child.kill().expect("it can be killed");
+        child.wait().expect("it ends");
+    }
+    let report = check::offline(dir.path()).expect("it can be looked at");
+    assert!(report.sound(), "{report:#?}");
+    let replica = open(dir.path()).await;
+    assert!(read(&replica) >= accepted);
+    whole_feed(&replica, replica.revision()).await;
+}
+
+fn limit(bytes: Option<u64>) {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Fsize);
+    setrlimit(Resource::Fsize, Rlimit { current: bytes, maximum }).expect("below the maximum");
+}
+
+/// The child: meets a file-size limit, and goes on when it is lifted.
+#[tokio::test(flavor = "multi_thread")]
+async fn writes_against_a_limit() {
+    let Some(dir) = directory() else { return };
+    let replica = open(&dir).await;
+    limit(Some(256 << 10));
+    let (mut accepted, mut unknown) = (0, 0);
+    for number in 1.. {
+        match write(&replica, number).await {
+            Ok(_) => accepted = number,
+            Err(ProposeError::Unknown(why)) => {
+                println!("unknown: {why}");
+                unknown += 1;
+            }
+            Err(ProposeError::Unavailable(why)) => {
+                assert!(why.contains("cannot be written"), "{why}");
+                assert_eq!(replica.status().read_only, Some(why));
+                break;
+            }
+            Err(other) => panic!("{other}"),
+        }
+    }
+    assert!(accepted > 0);
+    assert!(read(&replica) >= accepted, "reads go on");
+    assert!(unknown <= 1);
+    limit(None);
+    let mut tries = 0;
+    while replica.status().read_only.is_some() {
+        tries += 1;
+        assert!(tries < 200, "it does not recover: {:?}", replica.status());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    write(&replica, 1_000_000).await.expect("it goes on by itself");
+    assert_eq!(read(&replica), 1_000_000);
+    whole_feed(&replica, replica.revision()).await;
+    println!("recovered after {accepted}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_makes_it_read_only_and_loses_nothing() {
+    let dir = empty();
+    let (mut child, said) = start("writes_against_a_limit", dir.path());
+    let lines: Vec<String> = said.lines().map_while(Result::ok).collect();
+    assert!(child.wait().expect("it ends").success(), "{lines:#?}");
+    assert!(lines.iter().any(|line| line.contains("recovered")), "{lines:#?}");
+    let report = check::offline(dir.path()).expect("it can be looked at");
+    assert!(report.sound(), "{report:#?}");
+    let replica = open(dir.path()).await;
+    assert_eq!(read(&replica), 1_000_000);
+}
