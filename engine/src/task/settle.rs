@@ -29,7 +29,9 @@ pub(crate) fn fail(walk: &mut Walk<'_, '_>, task: &Task, failure: Failure) {
     let graph = walk.graph(&run);
     let policy = &graph.step(task.id.step).expect("a task's step is in the run's graph").retry;
     let spent = task.attempt.0 >= task.attempts_max;
-    if spent || !failure.retryable || !policy.mends(&failure.kind) {
+    // By hand a task can be failed that nobody has been told what to do: there is nothing to try again.
+    let unknown = task.state == State::Unresolved;
+    if spent || unknown || !failure.retryable || !policy.mends(&failure.kind) {
         die(walk, task, failure);
         return;
     }
