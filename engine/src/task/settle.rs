@@ -7,7 +7,7 @@ use crate::dag::{What, step};
 use crate::id::{RoleId, TaskId};
 use crate::run::stop::Manner;
 use crate::store::{Tx, schema};
-use crate::task::{Awaited, Event, Failure, MESSAGE_BYTES_MAX, State, Task, retry};
+use crate::task::{Awaited, Event, Failure, MESSAGE_BYTES_MAX, State, Task, perform, retry};
 use crate::timer::{self, Alarm};
 
 /// A worker lost under so many attempts of a task is the task's fault: it fails.
@@ -30,7 +30,7 @@ pub(crate) fn fail(walk: &mut Walk<'_, '_>, task: &Task, failure: Failure) {
     let policy = &graph.step(task.id.step).expect("a task's step is in the run's graph").retry;
     let spent = task.attempt.0 >= task.attempts_max;
     // By hand a task can be failed that nobody has been told what to do: there is nothing to try again.
-    let unknown = task.state == State::Unresolved;
+    let unknown = !perform::has_order(walk, &run, task);
     if spent || unknown || !failure.retryable || !policy.mends(&failure.kind) {
         die(walk, task, failure);
         return;
