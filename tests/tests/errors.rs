@@ -1,7 +1,7 @@
 //! docs/errors.md has every code that a person can meet, as the tables in the source explain it.
 //!
-//! The page is written from the tables by `OARLOCK_UPDATE=1 cargo t -p oarlock-tests --test errors`, and compared with them here. A code that is
-//! used anywhere and explained in no table is a fault as well.
+//! The page is written from the tables by `OARLOCK_UPDATE=1 cargo t -p oarlock-tests --test errors`, and compared with them
+//! here. A code that is used anywhere and explained in no table is a fault as well.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;

@@ -30,7 +30,7 @@ fn every_file_begins_by_saying_what_it_is() {
     check("files without a caption: begin with `//! What this is.`", |file| {
         let first = file.text.lines().next().unwrap_or_default();
         let caption = first.strip_prefix("//! ").unwrap_or_default();
-        (caption.len() < 10).then(|| format!("begins with {first:?}")).into_iter().collect()
+        (caption.len() < 5).then(|| format!("begins with {first:?}")).into_iter().collect()
     });
 }
 
