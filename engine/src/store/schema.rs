@@ -115,9 +115,9 @@ tables! {
     /// Queues; their counts are kept by task events through `queue::order`.
     60 QUEUE: String => Queue;
     /// The names of all queues, rising: one row. (Written by `queue`.)
-    62 QUEUE_NAMES: () => Vec<String>;
+    61 QUEUE_NAMES: () => Vec<String>;
     /// Alarms of a role, the next one first.
-    63 TIMER: (RoleId, Moment, Alarm) => ();
+    62 TIMER: (RoleId, Moment, Alarm) => ();
 
     // ── role, member, worker ─────────────────────────────────────────────────────────────────────────────────────────
     /// Roles.

@@ -30,7 +30,9 @@ pub(crate) mod world;
 
 use std::path::{Path, PathBuf};
 
+use oarlock_engine::apply::Parcel;
 use oarlock_engine::feed::Record;
+use oarlock_engine::store::mem::MemStore;
 
 use self::parse::Line;
 use self::world::World;
@@ -41,6 +43,10 @@ pub(crate) struct Played {
     pub text: String,
     /// Everything recorded while it was played.
     pub records: Vec<Record>,
+    /// Everything asked.
+    pub parcels: Vec<Parcel>,
+    /// The tables in the end.
+    pub store: MemStore,
 }
 
 /// All scripts, in the order of their paths.
@@ -85,7 +91,7 @@ pub(crate) fn play(text: &str) -> Played {
     }
     let mut text = told.join("\n\n");
     text.push('\n');
-    Played { text, records: world.records }
+    Played { text, records: world.records, parcels: world.parcels, store: world.store }
 }
 
 fn answer(world: &mut World, lines: &[&str]) -> String {

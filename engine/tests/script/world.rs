@@ -24,6 +24,8 @@ pub(crate) struct World {
     pub by: Principal,
     /// Everything recorded so far.
     pub records: Vec<Record>,
+    /// Everything asked so far.
+    pub parcels: Vec<Parcel>,
 }
 
 impl Default for World {
@@ -34,6 +36,7 @@ impl Default for World {
             now: Moment(0),
             by: Principal("user:test".to_owned()),
             records: Vec::new(),
+            parcels: Vec::new(),
         }
     }
 }
@@ -41,7 +44,9 @@ impl Default for World {
 impl World {
     /// Applies one parcel, and tells what came of it.
     pub(crate) fn apply(&mut self, entries: Vec<Entry>) -> Vec<String> {
-        let applied = self.engine.apply(&self.store, &Parcel { entries });
+        let parcel = Parcel { entries };
+        let applied = self.engine.apply(&self.store, &parcel);
+        self.parcels.push(parcel);
         self.store.write(applied.batch);
         let mut told: Vec<String> =
             applied.records.iter().map(|record| print::event(&self.store, &record.event)).collect();
