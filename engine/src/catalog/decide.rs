@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::{Command, DEFINITION_BYTES_MAX, Definition, Event, Workflow, find, find_any, shape};
+use super::{
+    Command, DEFINITION_BYTES_MAX, Definition, Event, WORKFLOWS_MAX, Workflow, find, find_any,
+    shape,
+};
 use crate::apply::Reply;
 use crate::id::{Version, WorkflowId};
 use crate::queue::{self, QUEUES_MAX};
@@ -70,7 +73,7 @@ fn define(
     open_queues(tx, definition)?;
     let workflow = match &before {
         Some(workflow) if !workflow.removed => workflow.id,
-        _ => name(tx, &definition.name, before.as_ref()),
+        _ => name(tx, &definition.name, before.as_ref())?,
     };
     // A removed workflow's versions go on where they ended: the runs that pin them are still there.
     let version = Version(before.map_or(0, |workflow| workflow.newest.0) + 1);
@@ -79,17 +82,20 @@ fn define(
 }
 
 /// A name comes into use: with its old number and role if it had them.
-fn name(tx: &mut Tx<'_>, name: &str, before: Option<&Workflow>) -> WorkflowId {
+fn name(tx: &mut Tx<'_>, name: &str, before: Option<&Workflow>) -> Result<WorkflowId, Rejection> {
     let (workflow, role) = match before {
         Some(before) => (before.id, before.role),
         None => {
             let last = schema::WORKFLOW.under_back(tx, &()).next();
             let workflow = WorkflowId(last.map_or(0, |(id, _)| id.0) + 1);
+            if workflow.0 > WORKFLOWS_MAX {
+                return Err(Rejection::too_large("workflows", WORKFLOWS_MAX as usize));
+            }
             (workflow, role::decide::create(tx, role::name::dag(name)))
         }
     };
     tx.emit(Event::Named { workflow, name: name.to_owned(), role });
-    workflow
+    Ok(workflow)
 }
 
 /// Queues come to be with the first definition that names them.

@@ -30,6 +30,8 @@ use crate::store::{View, schema};
 use crate::task::retry::Retry;
 use crate::time::{Moment, Span};
 
+/// The most names of workflows a cell ever knows, removed ones too: each has a role.
+pub const WORKFLOWS_MAX: u32 = 10_000;
 /// The most steps a definition may have.
 pub const STEPS_MAX: usize = 5_000;
 /// The longest name of a workflow, step, queue, signal or key, in bytes.

@@ -1,6 +1,6 @@
 //! Nodes come, go and are lost; with them their workers and their roles.
 
-use super::{Command, Event, Member, State, get, list};
+use super::{Command, Event, MEMBERS_MAX, Member, State, get, list};
 use crate::apply::Reply;
 use crate::catalog::shape;
 use crate::id::{BootId, NodeId};
@@ -36,6 +36,9 @@ fn join(tx: &mut Tx<'_>, member: Member) -> Result<Reply, Rejection> {
         return Err(Rejection::invalid("speaks", "the cell has agreed on newer rules"));
     }
     let before = get(tx, member.node);
+    if before.is_none() && schema::MEMBER.under(tx, &()).count() >= MEMBERS_MAX {
+        return Err(Rejection::too_large("members", MEMBERS_MAX));
+    }
     let reborn = match &before {
         Some(before) if before.boot != member.boot => true,
         // A life that is over stays over: the node must begin a new one.

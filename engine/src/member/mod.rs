@@ -19,6 +19,9 @@ use crate::id::{BootId, NodeId};
 use crate::store::{View, schema};
 use crate::time::Moment;
 
+/// The most members a cell ever knows, those that left too.
+pub const MEMBERS_MAX: usize = 1_000;
+
 /// Where a member stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum State {

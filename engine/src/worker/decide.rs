@@ -1,11 +1,11 @@
 //! Sessions begin and end.
 
-use super::{Command, Event, NAMES_MAX, SLOTS_MAX, Worker, get};
+use super::{Command, Event, NAMES_MAX, SESSIONS_MAX, SLOTS_MAX, Worker, get};
 use crate::apply::Reply;
 use crate::catalog::shape;
 use crate::id::{BootId, NodeId, WorkerId};
 use crate::reject::Rejection;
-use crate::store::Tx;
+use crate::store::{Tx, schema};
 use crate::{member, task};
 
 /// What a command comes to: events, or a refusal.
@@ -50,6 +50,9 @@ pub(crate) fn decide(tx: &mut Tx<'_>, command: &Command) -> Result<Reply, Reject
 
 fn attach(tx: &mut Tx<'_>, mut worker: Worker) -> Result<Reply, Rejection> {
     alive(tx, worker.node, worker.boot)?;
+    if schema::WORKER_OF_NODE.under(tx, &(worker.node,)).count() >= SESSIONS_MAX {
+        return Err(Rejection::too_large("workers of this node", SESSIONS_MAX));
+    }
     shape::name("name", &worker.name)?;
     if worker.slots == 0 {
         return Err(Rejection::invalid("slots", "is 0"));

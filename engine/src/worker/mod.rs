@@ -17,6 +17,8 @@ use crate::id::{BootId, NodeId, WorkerId};
 use crate::store::{View, schema};
 use crate::time::Moment;
 
+/// The most sessions attached through one node.
+pub const SESSIONS_MAX: usize = 1_000;
 /// The most slots a session may have.
 pub const SLOTS_MAX: u32 = 10_000;
 
