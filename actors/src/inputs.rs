@@ -87,6 +87,23 @@ impl Inputs {
     /// # Errors
     /// Everything that is wrong, in the order of the declaration.
     pub fn bind(&self, given: &Value, scope: &Scope) -> Result<Value, Vec<Violation>> {
+        self.bind_as(given, scope, true)
+    }
+
+    /// Like [`Inputs::bind`] for values that did not come through a shell: texts stay texts.
+    ///
+    /// # Errors
+    /// Everything that is wrong, in the order of the declaration.
+    pub fn bind_exactly(&self, given: &Value) -> Result<Value, Vec<Violation>> {
+        self.bind_as(given, &Scope::default(), false)
+    }
+
+    fn bind_as(
+        &self,
+        given: &Value,
+        scope: &Scope,
+        texts: bool,
+    ) -> Result<Value, Vec<Violation>> {
         let empty = Map::new();
         let given = match given {
             Value::Null => &empty,
@@ -99,7 +116,7 @@ impl Inputs {
         let mut bound = Map::new();
         let mut wrong = Vec::new();
         for input in &self.declared {
-            if let Some(value) = input.bind(given.get(&input.name), scope, &mut wrong) {
+            if let Some(value) = input.bind(given.get(&input.name), scope, texts, &mut wrong) {
                 bound.insert(input.name.clone(), value);
             }
         }
@@ -133,6 +150,7 @@ impl Input {
         &self,
         given: Option<&Value>,
         scope: &Scope,
+        texts: bool,
         wrong: &mut Vec<Violation>,
     ) -> Option<Value> {
         let at = pointer(&self.name);
@@ -142,7 +160,8 @@ impl Input {
                 wrong.push(violation(&at, message, None));
                 return None;
             }
-            (Some(value), _) => self.typed(value),
+            (Some(value), _) if texts => self.typed(value),
+            (Some(value), _) => value.clone(),
             (None, Some(default)) => match default.evaluate(scope) {
                 Ok(value) => value,
                 Err(fault) => {
@@ -152,11 +171,13 @@ impl Input {
                 }
             },
             (None, None) => {
-                if self.required {
-                    let message = format!("the input `{}` is missing", self.name);
-                    let hint = format!("give one: `-i {}=…`", self.name);
-                    wrong.push(violation(&at, message, Some(hint)));
+                // So that `inputs.x == null` can be asked.
+                if !self.required {
+                    return Some(Value::Null);
                 }
+                let message = format!("the input `{}` is missing", self.name);
+                let hint = format!("give one: `-i {}=…`", self.name);
+                wrong.push(violation(&at, message, Some(hint)));
                 return None;
             }
         };
@@ -354,11 +375,15 @@ mod tests {
     fn defaults_are_computed_and_texts_become_what_is_declared() {
         assert_eq!(
             bind(json!({"rows": 3})),
-            Ok(json!({"day": "2025-11-20", "full": false, "rows": 3}))
+            Ok(json!({
+                "day": "2025-11-20", "full": false, "rows": 3, "mode": null, "tags": null,
+            }))
         );
         assert_eq!(
             bind(json!({"rows": "3", "full": "true", "day": "2026-01-02", "tags": "[\"a\"]"})),
-            Ok(json!({"day": "2026-01-02", "full": true, "rows": 3, "tags": ["a"]}))
+            Ok(json!({
+                "day": "2026-01-02", "full": true, "rows": 3, "mode": null, "tags": ["a"],
+            }))
         );
     }
 
