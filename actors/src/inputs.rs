@@ -98,12 +98,7 @@ impl Inputs {
         self.bind_as(given, &Scope::default(), false)
     }
 
-    fn bind_as(
-        &self,
-        given: &Value,
-        scope: &Scope,
-        texts: bool,
-    ) -> Result<Value, Vec<Violation>> {
+    fn bind_as(&self, given: &Value, scope: &Scope, texts: bool) -> Result<Value, Vec<Violation>> {
         let empty = Map::new();
         let given = match given {
             Value::Null => &empty,

@@ -32,6 +32,7 @@ mod room;
 mod serve;
 mod shelf;
 mod start;
+pub mod yaml;
 
 use std::io;
 use std::sync::Arc;

@@ -101,10 +101,10 @@ fn step(
         needs: graph.needs[place].iter().map(|need| number(*need)).collect(),
         rule,
         condition,
-        each: task.each.as_ref().map(|each| Each {
-            items: payload(&each.0),
-            parallel_max: task.max_parallel,
-        }),
+        each: task
+            .each
+            .as_ref()
+            .map(|each| Each { items: payload(&each.0), parallel_max: task.max_parallel }),
         template: if order.is_some() { Payload::EMPTY } else { payload(&action) },
         order,
         queue: task

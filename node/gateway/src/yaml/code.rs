@@ -39,22 +39,86 @@ pub(super) const NO_EFFECT: &str = "E0120";
 
 /// Code, title, explanation: for `oarlock explain E0102` and the documentation.
 pub const TABLE: &[(&str, &str, &str)] = &[
-    (SYNTAX, "The file is not YAML", "The file could not be read as YAML (or JSON, which is YAML too). The place is where reading stopped; the cause is often a little before it: a bracket or quote that is not closed, a tab, a line that is not indented like its neighbours. Texts that contain `: `, ` #`, or begin with one of `{ [ & * ! | > ' \" % @` need quotes."),
-    (UNKNOWN_FIELD, "Unknown field", "A field is not part of the format at this place. Misspelt fields are never ignored: a `neds` that is ignored would start a task too early. `oarlock explain workflow.tasks` lists what is allowed."),
-    (WRONG_VALUE, "Wrong value", "A field has another kind of value than it takes, or one outside of what is allowed. Only `true` and `false` are truth values: `yes`, `no`, `on`, `off` are texts. Numbers that are meant as text need quotes."),
+    (
+        SYNTAX,
+        "The file is not YAML",
+        "The file could not be read as YAML (or JSON, which is YAML too). The place is where reading stopped; the cause is often a little before it: a bracket or quote that is not closed, a tab, a line that is not indented like its neighbours. Texts that contain `: `, ` #`, or begin with one of `{ [ & * ! | > ' \" % @` need quotes.",
+    ),
+    (
+        UNKNOWN_FIELD,
+        "Unknown field",
+        "A field is not part of the format at this place. Misspelt fields are never ignored: a `neds` that is ignored would start a task too early. `oarlock explain workflow.tasks` lists what is allowed.",
+    ),
+    (
+        WRONG_VALUE,
+        "Wrong value",
+        "A field has another kind of value than it takes, or one outside of what is allowed. Only `true` and `false` are truth values: `yes`, `no`, `on`, `off` are texts. Numbers that are meant as text need quotes.",
+    ),
     (MISSING, "Missing field", "A field that must be there is not, or has no value."),
-    (DUPLICATE, "Duplicate", "A key, a task or a workflow is there twice. Which of them was meant cannot be known, so the file is refused."),
-    (NOT_YET, "Not available yet", "The field belongs to the format, and this release cannot do it yet. It is refused rather than ignored, because a workflow that silently does less than its file says is worse than none."),
-    (TOO_LARGE, "Over a limit", "The file, or something in it, is larger than the limits allow: 1 MiB, 48 levels, 100 documents, 200 000 values with everything that aliases stand for, 5 000 tasks. The limits protect the node from files that are small and unfold into gigabytes."),
-    (BAD_NAME, "Bad name", "Workflows are called with small letters, digits, `-` and `_`, beginning with a letter or digit; tasks may have capital letters too. At most 128 bytes. Names stand in commands, addresses and expressions, so they must need no quotes there."),
-    (BAD_DURATION, "Bad duration", "Durations have a unit: `500ms`, `30s`, `5m`, `2h30m`, `7d`, or ISO 8601 as in `PT30S`. Plain numbers are refused because they mean seconds to some and milliseconds to others; months and years because they vary."),
-    (ACTION, "No action, or several", "A task does exactly one thing: `run`, `http`, `call`, `workflow`, `wait`, `sleep`, `emit` or `noop`. Two things are two tasks, the second of which needs the first."),
+    (
+        DUPLICATE,
+        "Duplicate",
+        "A key, a task or a workflow is there twice. Which of them was meant cannot be known, so the file is refused.",
+    ),
+    (
+        NOT_YET,
+        "Not available yet",
+        "The field belongs to the format, and this release cannot do it yet. It is refused rather than ignored, because a workflow that silently does less than its file says is worse than none.",
+    ),
+    (
+        TOO_LARGE,
+        "Over a limit",
+        "The file, or something in it, is larger than the limits allow: 1 MiB, 48 levels, 100 documents, 200 000 values with everything that aliases stand for, 5 000 tasks. The limits protect the node from files that are small and unfold into gigabytes.",
+    ),
+    (
+        BAD_NAME,
+        "Bad name",
+        "Workflows are called with small letters, digits, `-` and `_`, beginning with a letter or digit; tasks may have capital letters too. At most 128 bytes. Names stand in commands, addresses and expressions, so they must need no quotes there.",
+    ),
+    (
+        BAD_DURATION,
+        "Bad duration",
+        "Durations have a unit: `500ms`, `30s`, `5m`, `2h30m`, `7d`, or ISO 8601 as in `PT30S`. Plain numbers are refused because they mean seconds to some and milliseconds to others; months and years because they vary.",
+    ),
+    (
+        ACTION,
+        "No action, or several",
+        "A task does exactly one thing: `run`, `http`, `call`, `workflow`, `wait`, `sleep`, `emit` or `noop`. Two things are two tasks, the second of which needs the first.",
+    ),
     (UNKNOWN_NEED, "Unknown task in `needs`", "`needs` names a task that is not in the file."),
-    (CYCLE, "Tasks wait for each other", "The needs of some tasks lead back to themselves, so none of them could ever begin. The message names the way round. Take one of its needs out."),
-    (EXPRESSION, "An expression cannot be read", "Conditions and `${{ }}` are written in CEL, the Common Expression Language: `==`, `!=`, `&&`, `||`, `!`, `in`, `x ? a : b`, `list.map(x, …)`, `list.filter(x, …)`, `size(x)`, `has(x.y)`. Names: inputs, tasks, run, item, index, env. `$${{` is a literal `${{`."),
-    (REFERENCE, "An expression names what it cannot see", "A task sees the inputs that the file declares and the results of the tasks that have ended before it: those it needs, those they need, and so on. `item` and `index` exist where there is an `each`."),
-    (ON_FAILURE, "Bad `on_failure`", "`on_failure` is `fail`, `ignore`, `dead_letter` or `task:NAME`. The named task runs only then: it needs nothing, and nothing needs it."),
-    (COMBINATION, "Fields that do not go together", "Two fields contradict each other, or one has no meaning without another."),
-    (BAD_INPUT, "Bad declaration of an input", "No value could meet the declaration: the default is of another type, the smallest allowed number is larger than the largest."),
-    (NO_EFFECT, "Has no effect", "The field is understood and does nothing at this place. Only a warning."),
+    (
+        CYCLE,
+        "Tasks wait for each other",
+        "The needs of some tasks lead back to themselves, so none of them could ever begin. The message names the way round. Take one of its needs out.",
+    ),
+    (
+        EXPRESSION,
+        "An expression cannot be read",
+        "Conditions and `${{ }}` are written in CEL, the Common Expression Language: `==`, `!=`, `&&`, `||`, `!`, `in`, `x ? a : b`, `list.map(x, …)`, `list.filter(x, …)`, `size(x)`, `has(x.y)`. Names: inputs, tasks, run, item, index, env. `$${{` is a literal `${{`.",
+    ),
+    (
+        REFERENCE,
+        "An expression names what it cannot see",
+        "A task sees the inputs that the file declares and the results of the tasks that have ended before it: those it needs, those they need, and so on. `item` and `index` exist where there is an `each`.",
+    ),
+    (
+        ON_FAILURE,
+        "Bad `on_failure`",
+        "`on_failure` is `fail`, `ignore`, `dead_letter` or `task:NAME`. The named task runs only then: it needs nothing, and nothing needs it.",
+    ),
+    (
+        COMBINATION,
+        "Fields that do not go together",
+        "Two fields contradict each other, or one has no meaning without another.",
+    ),
+    (
+        BAD_INPUT,
+        "Bad declaration of an input",
+        "No value could meet the declaration: the default is of another type, the smallest allowed number is larger than the largest.",
+    ),
+    (
+        NO_EFFECT,
+        "Has no effect",
+        "The field is understood and does nothing at this place. Only a warning.",
+    ),
 ];

@@ -112,7 +112,13 @@ impl Writer {
     fn head(&mut self, source: &Value, file_name: &str) {
         let original = source.get("name").and_then(Value::as_str).unwrap_or("workflow");
         let name = slug(original, false).unwrap_or_else(|| "workflow".to_owned());
-        self.line(0, &format!("# Converted from FlowCtl's {}.", one_line(file_name.rsplit('/').next().unwrap_or_default())));
+        self.line(
+            0,
+            &format!(
+                "# Converted from FlowCtl's {}.",
+                one_line(file_name.rsplit('/').next().unwrap_or_default())
+            ),
+        );
         self.line(0, "kind: workflow");
         self.field(0, "name", &name.as_str().into());
         let description = source.get("description").and_then(Value::as_str);
@@ -122,7 +128,8 @@ impl Writer {
             None => {}
         }
         if original != name {
-            self.warnings.push(format!("`{original}` is now called `{name}`: names need no quotes here"));
+            self.warnings
+                .push(format!("`{original}` is now called `{name}`: names need no quotes here"));
         }
         let config = source.get("config").and_then(Value::as_object).cloned().unwrap_or_default();
         for (key, value) in &config {
@@ -198,7 +205,10 @@ impl Writer {
             Some(priority @ 0..=10) => self.field(4, "priority", &priority.into()),
             Some(priority) => {
                 self.field(4, "priority", &priority.clamp(0, 10).into());
-                self.warnings.push(format!("{what}: priority {priority} became {}: ours go from 0 to 10", priority.clamp(0, 10)));
+                self.warnings.push(format!(
+                    "{what}: priority {priority} became {}: ours go from 0 to 10",
+                    priority.clamp(0, 10)
+                ));
             }
             None => self.lost(4, what, "priority", value, "it is no whole number"),
         }
@@ -214,7 +224,9 @@ impl Writer {
             }
             ("http" | "webhook", _, Some(url), _) => {
                 let mut http = Map::from_iter([("url".to_owned(), Value::from(url))]);
-                for (theirs, ours) in [("method", "method"), ("headers", "headers"), ("body", "json")] {
+                for (theirs, ours) in
+                    [("method", "method"), ("headers", "headers"), ("body", "json")]
+                {
                     if let Some(value) = payload.get(theirs) {
                         http.insert(ours.to_owned(), escaped(value));
                     }
@@ -233,7 +245,10 @@ impl Writer {
                     match payload.as_object() {
                         Some(fields) => {
                             for (key, value) in fields {
-                                self.line(6, &format!("{}: {}", scalar(key), flow(&escaped(value))));
+                                self.line(
+                                    6,
+                                    &format!("{}: {}", scalar(key), flow(&escaped(value))),
+                                );
                             }
                             if fields.is_empty() {
                                 self.text.truncate(self.text.trim_end().len());
@@ -246,7 +261,9 @@ impl Writer {
                         }
                     }
                 }
-                let note = format!("handlers of type `{kind}` are now workers that register `{kind}`; until one does, its tasks wait");
+                let note = format!(
+                    "handlers of type `{kind}` are now workers that register `{kind}`; until one does, its tasks wait"
+                );
                 if !self.warnings.contains(&note) {
                     self.warnings.push(note);
                 }
@@ -299,7 +316,8 @@ fn flow(value: &Value) -> String {
             format!("[{}]", list.iter().map(flow).collect::<Vec<_>>().join(", "))
         }
         Value::Object(object) => {
-            let entries = object.iter().map(|(key, value)| format!("{}: {}", scalar(key), flow(value)));
+            let entries =
+                object.iter().map(|(key, value)| format!("{}: {}", scalar(key), flow(value)));
             format!("{{{}}}", entries.collect::<Vec<_>>().join(", "))
         }
         other => other.to_string(),

@@ -41,7 +41,8 @@ impl std::fmt::Display for Change {
 /// comments or the order of fields differ.
 #[must_use]
 pub fn diff(old: Option<&Definition>, new: &Definition) -> Vec<Change> {
-    let before: BTreeMap<String, String> = old.map(layout).unwrap_or_default().into_iter().collect();
+    let before: BTreeMap<String, String> =
+        old.map(layout).unwrap_or_default().into_iter().collect();
     let after = layout(new);
     let mut changes = Vec::new();
     for (path, value) in &after {
@@ -121,14 +122,16 @@ impl Lines {
     }
 
     fn step(&mut self, definition: &Definition, step: &Step) {
-        let name = |place: usize| definition.steps.get(place).map_or("?", |step| step.name.as_str());
+        let name =
+            |place: usize| definition.steps.get(place).map_or("?", |step| step.name.as_str());
         let path = |field: &str| format!("tasks.{}.{field}", step.name);
         let action = step.order.as_ref().map_or_else(|| read(&step.template), order);
         for (kind, body) in action.as_object().into_iter().flatten() {
             self.put(&path(kind), body.to_string());
         }
         if !step.needs.is_empty() {
-            let needs: Vec<&str> = step.needs.iter().map(|need| name(usize::from(need.0))).collect();
+            let needs: Vec<&str> =
+                step.needs.iter().map(|need| name(usize::from(need.0))).collect();
             self.put(&path("needs"), format!("[{}]", needs.join(", ")));
         }
         match (step.rule, &step.condition) {

@@ -78,7 +78,8 @@ fn one(document: &Document<'_>, source: &str, problems: &mut Vec<Problem>) -> Op
     }
     let sound = document.sound(&found);
     let file = serde_json::from_value::<file::Workflow>(sound);
-    let fatal = found.iter().any(|problem| problem.pointer.is_empty() && problem.code != code::MISSING);
+    let fatal =
+        found.iter().any(|problem| problem.pointer.is_empty() && problem.code != code::MISSING);
     let built = match file {
         _ if fatal => None,
         Err(_) => None,

@@ -27,7 +27,8 @@ pub const ALIASES_MAX: usize = 1_000;
 pub(super) fn read(text: &str) -> Result<Vec<Spot>, Box<Problem>> {
     if text.len() > FILE_BYTES_MAX {
         let mut problem = syntax(code::TOO_LARGE, 0..0, "the file is too large");
-        problem.label = format!("{} KiB, and {} KiB are allowed", text.len() >> 10, FILE_BYTES_MAX >> 10);
+        problem.label =
+            format!("{} KiB, and {} KiB are allowed", text.len() >> 10, FILE_BYTES_MAX >> 10);
         return Err(Box::new(problem));
     }
     let read = serde_saphyr::from_multiple_with_options::<Spot>(text, options());
@@ -150,16 +151,28 @@ fn limit(words: &str) -> Option<(String, String)> {
         return said("there are too many documents in the file", DOCUMENTS_MAX, "documents");
     }
     if words.contains("Nodes {") || words.contains("Events {") {
-        return said("the file has too many values, counting what aliases stand for", NODES_MAX, "values");
+        return said(
+            "the file has too many values, counting what aliases stand for",
+            NODES_MAX,
+            "values",
+        );
     }
-    let alias = ["alias replay", "alias expansion", "Aliases {", "Anchors {", "Ratio", "Recorded", "MergeKeys"];
+    let alias = [
+        "alias replay",
+        "alias expansion",
+        "Aliases {",
+        "Anchors {",
+        "Ratio",
+        "Recorded",
+        "MergeKeys",
+    ];
     if alias.iter().any(|word| words.contains(word)) {
         let label = "write the values out, or make them an input";
         return Some(("the file uses too many aliases".to_owned(), label.to_owned()));
     }
-    words.contains("budget breached").then(|| {
-        ("the file is too large".to_owned(), "split it into several files".to_owned())
-    })
+    words
+        .contains("budget breached")
+        .then(|| ("the file is too large".to_owned(), "split it into several files".to_owned()))
 }
 
 /// Message, what to do, and the place, which the library does not always point at.
@@ -195,19 +208,31 @@ fn plain(text: &str, words: &str, at: Range<usize>) -> (String, String, Range<us
         return said("`:` is not allowed here", "is a bracket before it not closed?");
     }
     if words.contains("did not find expected key") {
-        return said("this line is not indented like the ones around it", "line it up with its neighbours");
+        return said(
+            "this line is not indented like the ones around it",
+            "line it up with its neighbours",
+        );
     }
     if words.contains("did not find expected '-'") {
         return said("a list and keys are mixed at the same indentation", "indent one of them");
     }
     if words.contains("expected ',' or") {
-        return said("a comma or a closing bracket is missing before this", "texts with these signs need quotes");
+        return said(
+            "a comma or a closing bracket is missing before this",
+            "texts with these signs need quotes",
+        );
     }
-    if words.contains("multiline quoted scalar") || words.contains("unclosed quote") || words.contains("end of stream") {
+    if words.contains("multiline quoted scalar")
+        || words.contains("unclosed quote")
+        || words.contains("end of stream")
+    {
         return said("a quoted text is not closed before this", "its closing quote is missing");
     }
     if words.contains("unknown escape") {
-        return said("an escape in double quotes is not known", "write `\\\\` for a backslash, or use single quotes");
+        return said(
+            "an escape in double quotes is not known",
+            "write `\\\\` for a backslash, or use single quotes",
+        );
     }
     if words.contains("trailing content after") {
         return said("there is something after the closing quote", "quote the whole text");
@@ -216,7 +241,10 @@ fn plain(text: &str, words: &str, at: Range<usize>) -> (String, String, Range<us
         return said("a text cannot begin with this sign", "quote the text");
     }
     if words.contains("unknown anchor") {
-        return said("this alias stands for nothing", "define it first: `key: &name …`; or quote the text");
+        return said(
+            "this alias stands for nothing",
+            "define it first: `key: &name …`; or quote the text",
+        );
     }
     if words.contains("recursive references") {
         return said("this alias contains itself", "write the value out");

@@ -78,7 +78,9 @@ pub struct Report {
 
 impl Report {
     pub(super) fn new(file: &str, text: &str, mut problems: Vec<Problem>) -> Report {
-        problems.sort_by(|a, b| (a.span.start, a.severity, &a.message).cmp(&(b.span.start, b.severity, &b.message)));
+        problems.sort_by(|a, b| {
+            (a.span.start, a.severity, &a.message).cmp(&(b.span.start, b.severity, &b.message))
+        });
         problems.dedup();
         let left_off = problems.len().saturating_sub(PROBLEMS_MAX);
         problems.truncate(PROBLEMS_MAX);
@@ -158,10 +160,8 @@ impl Report {
             snippet = snippet
                 .annotation(AnnotationKind::Context.span(self.clamp(span)).label(how.as_str()));
         }
-        let mut group = level
-            .primary_title(problem.message.as_str())
-            .id(problem.code)
-            .element(snippet);
+        let mut group =
+            level.primary_title(problem.message.as_str()).id(problem.code).element(snippet);
         for (name, note) in &problem.notes {
             group = group.element(Level::NOTE.with_name(*name).message(note.as_str()));
         }

@@ -153,7 +153,13 @@ fn fields(schema: &'static Value) -> Map<String, Value> {
     }
     let inside = [schema.get("additionalProperties")];
     let forms = schema.get("anyOf").and_then(Value::as_array).into_iter().flatten();
-    inside.into_iter().flatten().chain(forms).map(fields).find(|f| !f.is_empty()).unwrap_or_default()
+    inside
+        .into_iter()
+        .flatten()
+        .chain(forms)
+        .map(fields)
+        .find(|f| !f.is_empty())
+        .unwrap_or_default()
 }
 
 /// What a value must be, in words.

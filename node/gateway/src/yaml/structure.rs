@@ -15,8 +15,14 @@ use super::tree::{Node, Spot, join};
 
 /// Fields that later releases know, and where: the schema's name for the object around them.
 const LATER: &[(&str, &[&str])] = &[
-    ("Workflow", &["triggers", "on_complete", "on_failure", "secrets", "schedule", "webhooks", "hooks"]),
-    ("Task", &["container", "wasm", "rate_limit", "k8s_job", "secrets", "matrix", "cache", "artifacts"]),
+    (
+        "Workflow",
+        &["triggers", "on_complete", "on_failure", "secrets", "schedule", "webhooks", "hooks"],
+    ),
+    (
+        "Task",
+        &["container", "wasm", "rate_limit", "k8s_job", "secrets", "matrix", "cache", "artifacts"],
+    ),
     ("Wait", &["event", "until"]),
     ("Concurrency", &["group"]),
 ];
@@ -28,7 +34,11 @@ pub(super) fn check(document: &Document<'_>) -> Vec<Problem> {
     let mut checker = Checker { document, problems: Vec::new() };
     let root = &document.root;
     if !matches!(root.node, Node::Object(_)) {
-        let mut problem = document.problem(code::WRONG_VALUE, "", "a workflow is an object with `kind`, `name` and `tasks`");
+        let mut problem = document.problem(
+            code::WRONG_VALUE,
+            "",
+            "a workflow is an object with `kind`, `name` and `tasks`",
+        );
         problem.label = format!("this is {}", root.kind());
         return vec![problem];
     }
@@ -75,7 +85,12 @@ impl Checker<'_> {
                     }
                 }
                 if list.is_empty() && target.get("minItems").is_some() {
-                    self.say(code::WRONG_VALUE, pointer, "the list is empty", "it needs at least one element");
+                    self.say(
+                        code::WRONG_VALUE,
+                        pointer,
+                        "the list is empty",
+                        "it needs at least one element",
+                    );
                 }
             }
             Node::Number(number) => self.range(target, number.as_f64().unwrap_or(0.0), pointer),
@@ -120,8 +135,12 @@ impl Checker<'_> {
     }
 
     fn unknown(&mut self, schema: &'static Value, name: &str, pointer: &str, inner: &str) {
-        let fields: Vec<&str> =
-            schema["properties"].as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+        let fields: Vec<&str> = schema["properties"]
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(name, _)| name.as_str())
+            .collect();
         let kind = kind_of(pointer);
         let owner = owner(pointer);
         let later = LATER.iter().any(|(of, names)| *of == kind && names.contains(&name));
@@ -133,7 +152,9 @@ impl Checker<'_> {
         } else {
             let message = format!("unknown field `{name}` in {owner}");
             let mut problem = self.document.problem(code::UNKNOWN_FIELD, inner, message);
-            if let Some(near) = synonym(name, &fields).or_else(|| nearest(name, fields.iter().copied())) {
+            if let Some(near) =
+                synonym(name, &fields).or_else(|| nearest(name, fields.iter().copied()))
+            {
                 problem.label = format!("did you mean `{near}`?");
             }
             problem.notes.push(("allowed", fields.join(", ")));
@@ -185,20 +206,31 @@ impl Checker<'_> {
         }
         let is_duration = wanted.starts_with("a duration");
         let (code, label) = match (&spot.node, is_duration) {
-            (Node::Number(number), true) => {
-                (code::BAD_DURATION, duration(&number.to_string()).err().and_then(|fault| fault.hint).unwrap_or_default())
-            }
+            (Node::Number(number), true) => (
+                code::BAD_DURATION,
+                duration(&number.to_string())
+                    .err()
+                    .and_then(|fault| fault.hint)
+                    .unwrap_or_default(),
+            ),
             (Node::Text(text), _) if wanted == "true or false" && is_yaml_1_1(text) => {
                 let truth = matches!(text.to_lowercase().as_str(), "y" | "yes" | "on");
-                (code::WRONG_VALUE, format!("only `true` and `false` are truth values: write `{truth}`"))
+                (
+                    code::WRONG_VALUE,
+                    format!("only `true` and `false` are truth values: write `{truth}`"),
+                )
             }
-            (Node::Text(text), _) if wanted.contains("number") && text.trim().parse::<f64>().is_ok() => {
+            (Node::Text(text), _)
+                if wanted.contains("number") && text.trim().parse::<f64>().is_ok() =>
+            {
                 (code::WRONG_VALUE, "take the quotes away".to_owned())
             }
             (Node::Text(_), _) if wanted == "a whole number" || wanted == "a number" => {
                 (code::WRONG_VALUE, String::new())
             }
-            (Node::Number(_) | Node::Bool(_), false) if wanted.starts_with("text") || wanted.starts_with("the name") => {
+            (Node::Number(_) | Node::Bool(_), false)
+                if wanted.starts_with("text") || wanted.starts_with("the name") =>
+            {
                 (code::WRONG_VALUE, "put it in quotes to make it text".to_owned())
             }
             (Node::Object(entries), _) if entries.len() == 1 && wanted.starts_with("text") => {
@@ -206,7 +238,11 @@ impl Checker<'_> {
             }
             _ => (code::WRONG_VALUE, String::new()),
         };
-        let message = format!("{named} in {} must be {wanted}, and this is {}", owner(parent(pointer)), spot.kind());
+        let message = format!(
+            "{named} in {} must be {wanted}, and this is {}",
+            owner(parent(pointer)),
+            spot.kind()
+        );
         let mut problem = self.document.problem(code, pointer, message);
         problem.label = label;
         problem.topic = topic(pointer);
@@ -241,7 +277,8 @@ fn fits(types: &Value, node: &Node) -> bool {
         Node::Null => name == "null",
         Node::Bool(_) => name == "boolean",
         Node::Number(number) if number.is_f64() => {
-            name == "number" || (name == "integer" && number.as_f64().is_some_and(|n| n.fract() == 0.0))
+            name == "number"
+                || (name == "integer" && number.as_f64().is_some_and(|n| n.fract() == 0.0))
         }
         Node::Number(_) => name == "number" || name == "integer",
         Node::Text(_) => name == "string",
@@ -348,7 +385,9 @@ pub(super) fn topic(pointer: &str) -> String {
             "tasks" | "inputs" if path.len() == 2 => {
                 steps.next();
             }
-            "labels" | "outputs" | "with" | "json" | "env" | "headers" | "default" | "output" => break,
+            "labels" | "outputs" | "with" | "json" | "env" | "headers" | "default" | "output" => {
+                break;
+            }
             _ => {}
         }
     }
@@ -361,4 +400,3 @@ pub(super) fn topic(pointer: &str) -> String {
         }
     }
 }
-

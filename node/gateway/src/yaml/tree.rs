@@ -77,7 +77,9 @@ impl Spot {
 
     /// The value at a JSON Pointer, or the nearest one around it.
     pub(super) fn near(&self, pointer: &str) -> &Spot {
-        steps(pointer).try_fold(self, |spot, step| spot.step(&step).ok_or(spot)).unwrap_or_else(|s| s)
+        steps(pointer)
+            .try_fold(self, |spot, step| spot.step(&step).ok_or(spot))
+            .unwrap_or_else(|s| s)
     }
 
     /// The key at the end of a JSON Pointer.

@@ -60,8 +60,14 @@ impl Check<'_> {
                     let timeout = wait.timeout.as_ref().map(|span| span.0.as_str());
                     self.moment(&join(&at, "timeout"), timeout);
                     if wait.on_timeout.is_some() && wait.timeout.is_none() {
-                        let message = "`on_timeout` without a `timeout`: the wait never ends by itself";
-                        self.add(code::COMBINATION, &join(&at, "on_timeout"), message, "add `timeout: 24h`");
+                        let message =
+                            "`on_timeout` without a `timeout`: the wait never ends by itself";
+                        self.add(
+                            code::COMBINATION,
+                            &join(&at, "on_timeout"),
+                            message,
+                            "add `timeout: 24h`",
+                        );
                     }
                 }
             }
@@ -72,7 +78,9 @@ impl Check<'_> {
     fn not_one(&mut self, name: &str, at: &str, found: &[&str]) {
         if found.is_empty() {
             // A misspelt action was already complained about.
-            if self.document.root.near(at).json() != serde_json::json!({"noop": {}}) && !self.is_broken(at) {
+            if self.document.root.near(at).json() != serde_json::json!({"noop": {}})
+                && !self.is_broken(at)
+            {
                 let message = format!("task `{name}` does nothing: it has no action");
                 let label = "add one of run, http, call, workflow, wait, sleep, emit, noop";
                 self.add(code::ACTION, at, message, label);
@@ -114,8 +122,16 @@ impl Check<'_> {
                 Some(_) => false,
             };
             if !object {
-                let message = format!("`with` of task `{name}` must be an object: the inputs of `{}`", task.workflow.as_deref().unwrap_or_default());
-                self.add(code::WRONG_VALUE, &join(at, "with"), message, "write `with: {input: value}`");
+                let message = format!(
+                    "`with` of task `{name}` must be an object: the inputs of `{}`",
+                    task.workflow.as_deref().unwrap_or_default()
+                );
+                self.add(
+                    code::WRONG_VALUE,
+                    &join(at, "with"),
+                    message,
+                    "write `with: {input: value}`",
+                );
             }
         }
         for (field, there) in [("env", task.env.is_some()), ("dir", task.dir.is_some())] {
@@ -125,10 +141,18 @@ impl Check<'_> {
             }
         }
         if matches!(action, "sleep" | "wait" | "workflow" | "emit") {
-            for (field, there) in [("queue", task.queue.is_some()), ("timeout", task.timeout.is_some())] {
+            for (field, there) in
+                [("queue", task.queue.is_some()), ("timeout", task.timeout.is_some())]
+            {
                 if there {
-                    let message = format!("`{field}` of task `{name}` has no effect: no worker does a `{action}`");
-                    let label = if field == "timeout" && action == "wait" { "set `timeout` inside `wait`" } else { "it can be left out" };
+                    let message = format!(
+                        "`{field}` of task `{name}` has no effect: no worker does a `{action}`"
+                    );
+                    let label = if field == "timeout" && action == "wait" {
+                        "set `timeout` inside `wait`"
+                    } else {
+                        "it can be left out"
+                    };
                     self.warn(&join(at, field), message, label);
                 }
             }
@@ -139,18 +163,33 @@ impl Check<'_> {
         if let Some(Value::String(command)) = task.run.as_ref().map(|run| &run.0)
             && command.trim().is_empty()
         {
-            self.add(code::MISSING, &join(at, "run"), "the command is empty", "write one, or use `noop`");
+            self.add(
+                code::MISSING,
+                &join(at, "run"),
+                "the command is empty",
+                "write one, or use `noop`",
+            );
         }
         for (name, value) in task.env.iter().flat_map(|env| env.iter()) {
             let pointer = join(&join(at, "env"), name);
             let begins = name.chars().next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
             if !begins || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
                 let message = format!("`{name}` is not a name for a variable");
-                self.add(code::BAD_NAME, &pointer, message, "letters, digits and `_`, not beginning with a digit");
+                self.add(
+                    code::BAD_NAME,
+                    &pointer,
+                    message,
+                    "letters, digits and `_`, not beginning with a digit",
+                );
             }
             if name.starts_with("OARLOCK_") {
                 let message = format!("`{name}` is set by Oarlock itself");
-                self.add(code::BAD_NAME, &pointer, message, "choose a name that does not begin with `OARLOCK_`");
+                self.add(
+                    code::BAD_NAME,
+                    &pointer,
+                    message,
+                    "choose a name that does not begin with `OARLOCK_`",
+                );
             }
             if value.text().contains('\0') {
                 self.add(code::WRONG_VALUE, &pointer, "a variable cannot hold a zero byte", "");
@@ -160,7 +199,10 @@ impl Check<'_> {
 
     fn http(&mut self, at: &str, http: &Http) {
         let address = http.url.trim_start();
-        if !address.starts_with("${{") && !address.starts_with("http://") && !address.starts_with("https://") {
+        if !address.starts_with("${{")
+            && !address.starts_with("http://")
+            && !address.starts_with("https://")
+        {
             let message = format!("`{}` is not an http or https address", http.url);
             self.add(code::WRONG_VALUE, &join(at, "url"), message, "begin with `https://`");
         }
@@ -182,21 +224,29 @@ impl Check<'_> {
         let fits = match status {
             Value::Number(number) => number.as_u64().is_some_and(|n| (100..600).contains(&n)),
             Value::String(text) => {
-                let class = text.len() == 3 && text.ends_with("xx") && text.starts_with(|c| ('1'..='5').contains(&c));
+                let class = text.len() == 3
+                    && text.ends_with("xx")
+                    && text.starts_with(|c| ('1'..='5').contains(&c));
                 class || text.parse::<u64>().is_ok_and(|n| (100..600).contains(&n))
             }
             _ => false,
         };
         if !fits {
             let message = format!("{status} is not a status");
-            self.add(code::WRONG_VALUE, at, message, "a number from 100 to 599, or a class such as `2xx`");
+            self.add(
+                code::WRONG_VALUE,
+                at,
+                message,
+                "a number from 100 to 599, or a class such as `2xx`",
+            );
         }
     }
 
     /// A name that may be computed.
     fn target(&mut self, at: &str, what: &str, name: Option<&str>) {
         let Some(name) = name else { return };
-        let plain = !name.is_empty() && name.len() <= NAME_BYTES_MAX && !name.contains(char::is_whitespace);
+        let plain =
+            !name.is_empty() && name.len() <= NAME_BYTES_MAX && !name.contains(char::is_whitespace);
         if !plain && !name.contains("${{") {
             let message = format!("`{name}` is not a name for a {what}");
             self.add(code::BAD_NAME, at, message, "1 to 128 letters without spaces");

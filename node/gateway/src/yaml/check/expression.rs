@@ -32,14 +32,17 @@ enum Tasks<'a> {
 impl Check<'_> {
     pub(super) fn expressions(&mut self, graph: &Graph) {
         let file = self.file;
-        let start = Sight { tasks: Tasks::None, inputs: true, each: false, env: false, outcomes: false };
+        let start =
+            Sight { tasks: Tasks::None, inputs: true, each: false, env: false, outcomes: false };
         for (name, input) in file.inputs.iter().flat_map(|inputs| inputs.iter()) {
             if let Some(default) = &input.default {
                 let at = join(&join("/inputs", name), "default");
                 self.template(graph, &at, default, Sight { inputs: false, ..start });
             }
         }
-        if let Some(key) = file.concurrency.as_ref().and_then(|concurrency| concurrency.key.as_ref()) {
+        if let Some(key) =
+            file.concurrency.as_ref().and_then(|concurrency| concurrency.key.as_ref())
+        {
             self.template(graph, "/concurrency/key", &json!(key), start);
         }
         for (name, task) in file.tasks.iter() {
@@ -67,8 +70,15 @@ impl Check<'_> {
             if let Value::String(text) = &each.0
                 && !is_lone(text)
             {
-                let message = format!("`each` of task `{name}` must be a list or one `${{{{ }}}}` that comes to a list");
-                self.add(code::WRONG_VALUE, &pointer, message, "write `${{ … }}` around the expression");
+                let message = format!(
+                    "`each` of task `{name}` must be a list or one `${{{{ }}}}` that comes to a list"
+                );
+                self.add(
+                    code::WRONG_VALUE,
+                    &pointer,
+                    message,
+                    "write `${{ … }}` around the expression",
+                );
             } else {
                 self.template(graph, &pointer, &each.0, step);
             }
@@ -143,7 +153,9 @@ impl Check<'_> {
             false => code::EXPRESSION,
         };
         if let Some(mut problem) = self.make(code, at, fault.message.clone(), &hint) {
-            if let Some(span) = fault.position.as_ref().and_then(|part| self.document.inside(at, part)) {
+            if let Some(span) =
+                fault.position.as_ref().and_then(|part| self.document.inside(at, part))
+            {
                 problem.span = span;
             }
             problem.topic = topic(at);
@@ -166,13 +178,18 @@ impl Check<'_> {
         let refuse = |message: &str, label: &str| Some((message.to_owned(), label.to_owned()));
         match name {
             Name::Task(task) => self.unseen_task(graph, task, sight.tasks),
-            Name::Inputs | Name::Input(_) if !sight.inputs => {
-                refuse("inputs cannot be computed from each other", "only `run` and `now()` have a value here")
-            }
+            Name::Inputs | Name::Input(_) if !sight.inputs => refuse(
+                "inputs cannot be computed from each other",
+                "only `run` and `now()` have a value here",
+            ),
             Name::Input(input) => {
                 let file = self.file;
-                let names: Vec<&str> =
-                    file.inputs.iter().flat_map(|inputs| inputs.iter()).map(|(name, _)| name).collect();
+                let names: Vec<&str> = file
+                    .inputs
+                    .iter()
+                    .flat_map(|inputs| inputs.iter())
+                    .map(|(name, _)| name)
+                    .collect();
                 if names.contains(&input.as_str()) || self.is_broken("/inputs") {
                     return None;
                 }
@@ -190,7 +207,10 @@ impl Check<'_> {
             Name::Env if !sight.env => {
                 refuse("`env` has no value here", "it exists in the `run` and `dir` of a task")
             }
-            Name::Function(name) if !sight.outcomes && ["always", "succeeded", "failed"].contains(&name.as_str()) => {
+            Name::Function(name)
+                if !sight.outcomes
+                    && ["always", "succeeded", "failed"].contains(&name.as_str()) =>
+            {
                 let message = format!("`{name}()` has a meaning only in `if`");
                 Some((message, "ask for tasks.NAME.status instead".to_owned()))
             }
@@ -212,15 +232,17 @@ impl Check<'_> {
                 let message = format!("the result of task `{task}` is not known here");
                 Some((message, "this is computed before the run starts".to_owned()))
             }
-            Tasks::Before(from) if from == task => {
-                Some((format!("task `{task}` cannot use its own result"), "it is not known before the task has ended".to_owned()))
-            }
+            Tasks::Before(from) if from == task => Some((
+                format!("task `{task}` cannot use its own result"),
+                "it is not known before the task has ended".to_owned(),
+            )),
             Tasks::Before(from) => {
                 let own = graph.place(from)?;
                 if graph.sees(own, place) {
                     return None;
                 }
-                let message = format!("task `{from}` uses the result of `{task}` and does not wait for it");
+                let message =
+                    format!("task `{from}` uses the result of `{task}` and does not wait for it");
                 Some((message, format!("add `{task}` to `needs`")))
             }
         }

@@ -83,7 +83,8 @@ impl Check<'_> {
         let mut places = Vec::new();
         for (element, need) in listed.map(|names| names.list()).unwrap_or_default() {
             let field_at = join(&at, field);
-            let pointer = element.map_or_else(|| field_at.clone(), |element| join(&field_at, element));
+            let pointer =
+                element.map_or_else(|| field_at.clone(), |element| join(&field_at, element));
             match graph.place(need) {
                 Some(place) if graph.names[place] == name => {
                     let message = format!("task `{name}` needs itself");
@@ -94,14 +95,19 @@ impl Check<'_> {
                 }
                 Some(place) => places.push(place),
                 None => {
-                    let message = format!("task `{name}` needs `{need}`, and there is no such task");
-                    let others = graph.names.iter().map(String::as_str).filter(|other| *other != name);
+                    let message =
+                        format!("task `{name}` needs `{need}`, and there is no such task");
+                    let others =
+                        graph.names.iter().map(String::as_str).filter(|other| *other != name);
                     let label = match nearest(need, others) {
                         Some(near) => format!("did you mean `{near}`?"),
                         None => String::new(),
                     };
-                    if let Some(mut problem) = self.make(code::UNKNOWN_NEED, &pointer, message, &label) {
-                        let known: Vec<&str> = graph.names.iter().map(String::as_str).take(20).collect();
+                    if let Some(mut problem) =
+                        self.make(code::UNKNOWN_NEED, &pointer, message, &label)
+                    {
+                        let known: Vec<&str> =
+                            graph.names.iter().map(String::as_str).take(20).collect();
                         problem.notes.push(("tasks", known.join(", ")));
                         self.problems.push(problem);
                     }
@@ -136,7 +142,8 @@ impl Check<'_> {
                     }
                     1 => {
                         let from = way.iter().position(|(place, _)| *place == need).unwrap_or(0);
-                        let round: Vec<usize> = way[from..].iter().map(|(place, _)| *place).collect();
+                        let round: Vec<usize> =
+                            way[from..].iter().map(|(place, _)| *place).collect();
                         self.cycle(graph, &round);
                     }
                     _ => {}
@@ -147,22 +154,34 @@ impl Check<'_> {
 
     fn cycle(&mut self, graph: &Graph, round: &[usize]) {
         // The way begins at the task that stands first in the file.
-        let first = round.iter().enumerate().min_by_key(|(_, place)| **place).map_or(0, |(at, _)| at);
+        let first =
+            round.iter().enumerate().min_by_key(|(_, place)| **place).map_or(0, |(at, _)| at);
         let names: Vec<&str> = (0..=round.len())
             .map(|step| graph.names[round[(first + step) % round.len()]].as_str())
             .collect();
         let shown = match names.len() {
             ..=12 => names.join(" → "),
-            many => format!("{} → … {} more … → {}", names[..6].join(" → "), many - 9, names[many - 3..].join(" → ")),
+            many => format!(
+                "{} → … {} more … → {}",
+                names[..6].join(" → "),
+                many - 9,
+                names[many - 3..].join(" → ")
+            ),
         };
         let at = join("/tasks", names[0]);
         let task = self.file.tasks.get(names[0]);
-        let field = if task.is_some_and(|task| task.needs.is_some()) { "needs" } else { "depends_on" };
-        let label = format!("`{}` needs `{}`, and that leads back to `{}`", names[0], names[1], names[0]);
+        let field =
+            if task.is_some_and(|task| task.needs.is_some()) { "needs" } else { "depends_on" };
+        let label =
+            format!("`{}` needs `{}`, and that leads back to `{}`", names[0], names[1], names[0]);
         let mut pointer = join(&at, field);
         let listed = task.and_then(|task| task.needs.as_ref().or(task.depends_on.as_ref()));
         let element = listed.and_then(|listed| {
-            listed.list().into_iter().find(|(_, name)| *name == names[1]).and_then(|(place, _)| place)
+            listed
+                .list()
+                .into_iter()
+                .find(|(_, name)| *name == names[1])
+                .and_then(|(place, _)| place)
         });
         if let Some(element) = element {
             pointer = join(&pointer, element);
@@ -184,7 +203,9 @@ impl Check<'_> {
                             .map_or_else(String::new, |near| format!("did you mean `{near}`?")),
                     };
                     if let Some(mut problem) = self.make(code::ON_FAILURE, &at, message, &label) {
-                        problem.notes.push(("allowed", "fail, ignore, dead_letter, task:NAME".to_owned()));
+                        problem
+                            .notes
+                            .push(("allowed", "fail, ignore, dead_letter, task:NAME".to_owned()));
                         self.problems.push(problem);
                     }
                 }
@@ -192,7 +213,9 @@ impl Check<'_> {
             };
             match graph.place(target) {
                 None => {
-                    let message = format!("`on_failure` of task `{name}` names `{target}`, and there is no such task");
+                    let message = format!(
+                        "`on_failure` of task `{name}` names `{target}`, and there is no such task"
+                    );
                     let label = nearest(target, graph.names.iter().map(String::as_str))
                         .map_or_else(String::new, |near| format!("did you mean `task:{near}`?"));
                     self.add(code::ON_FAILURE, &at, message, &label);
@@ -214,12 +237,14 @@ impl Check<'_> {
         let target = graph.names[place].clone();
         let needed_by = (0..graph.names.len()).find(|other| graph.needs[*other].contains(&place));
         if !graph.needs[place].is_empty() {
-            let message = format!("`{target}` runs when `{of}` has failed, so it cannot need other tasks");
+            let message =
+                format!("`{target}` runs when `{of}` has failed, so it cannot need other tasks");
             self.add(code::ON_FAILURE, at, message, &format!("take `needs` of `{target}` away"));
         }
         if let Some(other) = needed_by {
             let other = graph.names[other].clone();
-            let message = format!("`{target}` only runs when `{of}` has failed, and `{other}` needs it");
+            let message =
+                format!("`{target}` only runs when `{of}` has failed, and `{other}` needs it");
             self.add(code::ON_FAILURE, at, message, "make a task of its own for the failure");
         }
     }

@@ -75,7 +75,9 @@ fn type_name(kind: InputType) -> &'static str {
 impl Check<'_> {
     pub(super) fn inputs(&mut self) {
         let file = self.file;
-        for (place, (name, input)) in file.inputs.iter().flat_map(|inputs| inputs.iter()).enumerate() {
+        for (place, (name, input)) in
+            file.inputs.iter().flat_map(|inputs| inputs.iter()).enumerate()
+        {
             let at = join("/inputs", name);
             if place == INPUTS_MAX {
                 let message = format!("a workflow has at most {INPUTS_MAX} inputs");
@@ -153,7 +155,8 @@ impl Check<'_> {
         let given = Map::from_iter([(name.to_owned(), default)]);
         if let Err(violations) = inputs.bind_exactly(&Value::Object(given)) {
             for violation in violations {
-                let message = format!("the default of input `{name}` does not fit: {}", violation.message);
+                let message =
+                    format!("the default of input `{name}` does not fit: {}", violation.message);
                 let hint = violation.hint.unwrap_or_default();
                 self.add(code::BAD_INPUT, &join(at, "default"), message, &hint);
             }

@@ -115,13 +115,19 @@ impl Check<'_> {
                 let message = format!("a workflow has at most {LABELS_MAX} labels");
                 self.add(code::TOO_LARGE, &pointer, message, "this is one too many");
             }
-            if name.is_empty() || name.len() > NAME_BYTES_MAX || value.text().len() > NAME_BYTES_MAX {
+            if name.is_empty() || name.len() > NAME_BYTES_MAX || value.text().len() > NAME_BYTES_MAX
+            {
                 let message = format!("a label and its value have at most {NAME_BYTES_MAX} bytes");
                 self.add(code::TOO_LARGE, &pointer, message, "make it shorter");
             }
             if value.text().contains("${{") {
                 let message = "a label cannot be computed";
-                self.add(code::EXPRESSION, &pointer, message, "give labels when starting: `--label`");
+                self.add(
+                    code::EXPRESSION,
+                    &pointer,
+                    message,
+                    "give labels when starting: `--label`",
+                );
             }
         }
         let tasks = file.tasks.0.len();
@@ -142,7 +148,8 @@ impl Check<'_> {
         self.span(&join(&at, "timeout"), task.timeout.as_ref());
         self.retry(&join(&at, "retry"), task.retry.as_ref());
         self.queue(&join(&at, "queue"), task.queue.as_deref());
-        if task.max_parallel.is_some() && task.each.is_none() && !self.is_broken(&join(&at, "each")) {
+        if task.max_parallel.is_some() && task.each.is_none() && !self.is_broken(&join(&at, "each"))
+        {
             let pointer = join(&at, "max_parallel");
             let message = format!("`max_parallel` of task `{name}` has no `each` to limit");
             self.add(code::COMBINATION, &pointer, message, "add `each`, or take this away");
@@ -163,14 +170,17 @@ impl Check<'_> {
     /// Letters that need no quotes in a shell, an address or an expression.
     fn name(&mut self, pointer: &str, what: &str, name: &str, capitals: bool) {
         let first = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-        let fits = |c: char| {
-            first(c) || c == '-' || c == '_' || (capitals && c.is_ascii_uppercase())
-        };
-        let begins = name.chars().next().is_some_and(|c| {
-            first(c) || (capitals && (c.is_ascii_uppercase() || c == '_'))
-        });
+        let fits =
+            |c: char| first(c) || c == '-' || c == '_' || (capitals && c.is_ascii_uppercase());
+        let begins = name
+            .chars()
+            .next()
+            .is_some_and(|c| first(c) || (capitals && (c.is_ascii_uppercase() || c == '_')));
         let problem = if name.len() > NAME_BYTES_MAX {
-            format!("the name of a {what} has at most {NAME_BYTES_MAX} letters, and this has {}", name.len())
+            format!(
+                "the name of a {what} has at most {NAME_BYTES_MAX} letters, and this has {}",
+                name.len()
+            )
         } else if begins && name.chars().all(fits) {
             return;
         } else {
@@ -183,7 +193,9 @@ impl Check<'_> {
         };
         if let Some(mut problem) = self.make(code::BAD_NAME, pointer, problem, &label) {
             problem.notes.push(("allowed", format!("{letters}, digits, `-` and `_`")));
-            if what == "task" && let Some(key) = self.document.root.key(pointer) {
+            if what == "task"
+                && let Some(key) = self.document.root.key(pointer)
+            {
                 problem.span = key.at.clone();
             }
             self.problems.push(problem);
@@ -205,12 +217,22 @@ impl Check<'_> {
         let text = &text?.0;
         if text.contains("${{") {
             let message = "this duration cannot be computed";
-            self.add(code::BAD_DURATION, pointer, message, "write it out: only `sleep` and `wait` compute theirs");
+            self.add(
+                code::BAD_DURATION,
+                pointer,
+                message,
+                "write it out: only `sleep` and `wait` compute theirs",
+            );
             return None;
         }
         match duration(text) {
             Ok(span) if span.0 == 0 && !pointer.ends_with("delay") => {
-                self.add(code::BAD_DURATION, pointer, "the duration is zero", "leave it out where there is no limit");
+                self.add(
+                    code::BAD_DURATION,
+                    pointer,
+                    "the duration is zero",
+                    "leave it out where there is no limit",
+                );
                 None
             }
             Ok(span) => Some(span),
@@ -225,10 +247,18 @@ impl Check<'_> {
     fn retry(&mut self, pointer: &str, retry: Option<&file::Retry>) {
         let Some(policy) = retry.and_then(policy) else { return };
         let both = [
-            ("max_attempts", "attempts", policy.max_attempts.is_some() && policy.attempts.is_some()),
+            (
+                "max_attempts",
+                "attempts",
+                policy.max_attempts.is_some() && policy.attempts.is_some(),
+            ),
             ("initial_delay", "delay", policy.initial_delay.is_some() && policy.delay.is_some()),
             ("max_delay", "cap", policy.max_delay.is_some() && policy.cap.is_some()),
-            ("backoff_factor", "factor", policy.backoff_factor.is_some() && policy.factor.is_some()),
+            (
+                "backoff_factor",
+                "factor",
+                policy.backoff_factor.is_some() && policy.factor.is_some(),
+            ),
         ];
         for (long, short, both) in both {
             if both {
@@ -249,10 +279,16 @@ impl Check<'_> {
             self.add(code::COMBINATION, &join(pointer, short), message, "make it at least as long");
         }
         for (place, kind) in policy.not_on.iter().flatten().enumerate() {
-            if kind.is_empty() || kind.len() > NAME_BYTES_MAX || kind.contains(char::is_whitespace) {
+            if kind.is_empty() || kind.len() > NAME_BYTES_MAX || kind.contains(char::is_whitespace)
+            {
                 let at = join(&join(pointer, "not_on"), place);
                 let message = format!("`{kind}` is not a kind of failure");
-                self.add(code::WRONG_VALUE, &at, message, "kinds look like `exit:2`, `exit:*`, `http:404`, `timeout`");
+                self.add(
+                    code::WRONG_VALUE,
+                    &at,
+                    message,
+                    "kinds look like `exit:2`, `exit:*`, `http:404`, `timeout`",
+                );
             }
         }
     }

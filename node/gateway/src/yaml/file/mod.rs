@@ -22,8 +22,10 @@ pub(crate) struct Workflow {
     /// The version of this format. May be left out.
     #[serde(rename = "apiVersion")]
     #[schemars(example = &"oarlock/v1")]
+    #[expect(dead_code, reason = "read for its schema only")]
     pub api_version: Option<String>,
     /// What the document is: `workflow`.
+    #[expect(dead_code, reason = "read for its schema only")]
     pub kind: Kind,
     /// What the workflow is called: small letters, digits, `-` and `_`, at most 128. Runs are named after it: `etl/1042`.
     #[schemars(example = &"etl")]
@@ -211,6 +213,7 @@ pub(crate) struct Task {
     /// The working directory of a `run`.
     pub dir: Option<String>,
     /// What it is for.
+    #[expect(dead_code, reason = "read for its schema only")]
     pub description: Option<String>,
     /// How long one attempt may take.
     pub timeout: Option<Duration>,
@@ -317,8 +320,10 @@ pub(crate) struct RetryPolicy {
 #[serde(deny_unknown_fields)]
 pub(crate) struct NoopBody {
     /// Its output: any JSON, with `${{ }}`.
+    #[expect(dead_code, reason = "read for its schema only")]
     pub output: Option<Value>,
     /// Fail with this message.
+    #[expect(dead_code, reason = "read for its schema only")]
     pub fail: Option<String>,
 }
 
@@ -333,4 +338,3 @@ fn example_labels() -> Value {
 fn example_outputs() -> Value {
     serde_json::json!({"rows": "${{ tasks.load.output.rows }}"})
 }
-
