@@ -105,15 +105,18 @@ pub(crate) fn poisonous(tx: &Tx<'_>, task: TaskId) -> bool {
 
 /// Takes away what would have ended the task's current state: an alarm, a question.
 fn leave(walk: &mut Walk<'_, '_>, task: &Task) {
-    let run = walk.run(task.id.run);
-    match &task.state {
-        State::Unresolved => step::unask(walk, &run, What::Item(task.id.step, task.id.item)),
-        State::Resting { until } => disarm(walk.tx, run.role, *until, Alarm::RetryDue(task.id)),
+    let (at, alarm) = match &task.state {
+        State::Unresolved => {
+            let run = walk.run(task.id.run);
+            step::unask(walk, &run, What::Item(task.id.step, task.id.item));
+            return;
+        }
+        State::Resting { until } => (*until, Alarm::RetryDue(task.id)),
         State::Waiting { what: Awaited::Time { until }, since: _ } => {
-            disarm(walk.tx, run.role, *until, Alarm::SleepOver(task.id));
+            (*until, Alarm::SleepOver(task.id))
         }
         State::Waiting { what: Awaited::Signal { name: _, until: Some(until) }, since: _ } => {
-            disarm(walk.tx, run.role, *until, Alarm::WaitOver(task.id));
+            (*until, Alarm::WaitOver(task.id))
         }
         State::Waiting { .. }
         | State::Ready { .. }
@@ -121,8 +124,10 @@ fn leave(walk: &mut Walk<'_, '_>, task: &Task) {
         | State::Leased { .. }
         | State::Succeeded
         | State::Failed
-        | State::Cancelled => {}
-    }
+        | State::Cancelled => return,
+    };
+    let role = walk.run(task.id.run).role;
+    disarm(walk.tx, role, at, alarm);
 }
 
 /// Takes an alarm away if it is still set: the one that is just firing is not.
