@@ -14,7 +14,7 @@
 //!
 //! **Questions.** What a library must tell — a condition, a template, the list of an `each`, the run's output — the engine asks
 //! for by a row in the question index, and the role's driver answers by proposing. Until the answer is committed the step stands
-//! still; an answer to a question that is no longer asked is refused.
+//! still; an answer to a question that is no longer asked is passed over.
 
 pub(crate) mod decide;
 pub(crate) mod evolve;
