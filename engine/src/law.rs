@@ -12,12 +12,10 @@ mod index;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-
 use crate::store::View;
 use crate::store::key::{Key, bytes_of};
 use crate::store::table::Table;
+use crate::store::value::Value;
 
 /// A law that does not hold: which, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,7 +75,7 @@ impl Court<'_> {
         implied: impl Iterator<Item = K>,
     ) where
         K: Key + fmt::Debug,
-        V: Serialize + DeserializeOwned,
+        V: Value,
     {
         let mut missing: BTreeMap<Vec<u8>, K> = implied.map(|key| (bytes_of(&key), key)).collect();
         for (key, _) in index.under(self.view, &()) {

@@ -21,6 +21,7 @@ use oarlock_engine::store::key::{Key, bytes_of};
 use oarlock_engine::store::mem::MemStore;
 use oarlock_engine::store::schema;
 use oarlock_engine::store::table::Table;
+use oarlock_engine::store::value::Value;
 use oarlock_engine::store::{Batch, Change, View};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -187,7 +188,7 @@ fn shape(text: &str) -> String {
 fn rows<K, V>(table: &'static Table<K, V>, name: &str, raw: bool, heap: &Heap) -> Vec<Ice>
 where
     K: Key + Debug,
-    V: Serialize + DeserializeOwned + Debug,
+    V: Value + Debug,
 {
     let frozen: Vec<Ice> = read("rows").into_iter().filter(|ice| ice.name == name).collect();
     let number = schema::TABLES.iter().find(|(_, known)| *known == name).expect("it is a table").0;

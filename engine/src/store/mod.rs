@@ -7,8 +7,10 @@ pub mod key;
 pub mod mem;
 pub(crate) mod overlay;
 pub mod schema;
+pub(crate) mod shelves;
 pub mod table;
 pub(crate) mod tx;
+pub mod value;
 
 pub(crate) use tx::{Rows, Tx};
 
@@ -27,6 +29,12 @@ pub trait View {
 
     /// Rows with `from <= key < to`, the last one first.
     fn scan_back<'a>(&'a self, from: &[u8], to: &[u8]) -> Box<dyn Iterator<Item = Row> + 'a>;
+
+    /// The workbench of an entry, which knows values beside bytes. A store has none.
+    #[doc(hidden)]
+    fn bench(&self) -> Option<overlay::Merged<'_>> {
+        None
+    }
 }
 
 /// One change of a row.

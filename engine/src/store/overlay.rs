@@ -10,6 +10,8 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
+use super::shelves::Shelves;
+use super::value::{Cell, Value};
 use super::{Batch, Change, Row, View};
 
 /// A range with fewer rows than this is taken away row by row: a store keeps a range's tombstone for long.
@@ -22,9 +24,9 @@ const REMEMBERED_BYTES_MAX: usize = 4 << 10;
 #[derive(Debug, Default)]
 pub(crate) struct Overlay {
     /// Rows written.
-    rows: BTreeMap<Vec<u8>, Written>,
+    rows: Shelves<Written>,
     /// Rows of the store that were read one by one: an entry looks at the same few rows again and again.
-    read: RefCell<BTreeMap<Vec<u8>, Option<Vec<u8>>>>,
+    read: RefCell<Shelves<Option<Cell>>>,
     /// Ranges of the store that were taken away, by their beginning. No two of them overlap.
     gone: BTreeMap<Vec<u8>, Vec<u8>>,
     /// How to undo the current entry, last step first.
@@ -32,18 +34,18 @@ pub(crate) struct Overlay {
 }
 
 /// What a parcel wrote for one key.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 enum Written {
     /// A value, above whatever the store holds.
-    Put(Vec<u8>),
+    Put(Cell),
     /// A value where the store holds none: taken away again, it leaves nothing to do.
-    Added(Vec<u8>),
+    Added(Cell),
     /// Taken away.
     Gone,
 }
 
 impl Written {
-    fn value(&self) -> Option<&Vec<u8>> {
+    fn value(&self) -> Option<&Cell> {
         match self {
             Written::Put(value) | Written::Added(value) => Some(value),
             Written::Gone => None,
@@ -85,15 +87,15 @@ impl Overlay {
     /// Everything written, to be made together: ranges first, since a row in one may have been written again.
     pub(crate) fn into_batch(self) -> Batch {
         let ranges = self.gone.into_iter().map(|(from, to)| Change::DeleteRange(from, to));
-        let rows = self.rows.into_iter().map(|(key, written)| match written {
-            Written::Put(value) | Written::Added(value) => Change::Put(key, value),
+        let rows = self.rows.into_all().map(|(key, written)| match written {
+            Written::Put(value) | Written::Added(value) => Change::Put(key, value.to_bytes()),
             Written::Gone => Change::Delete(key),
         });
         Batch { changes: ranges.chain(rows).collect() }
     }
 
     /// Writes a row.
-    pub(super) fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
+    pub(super) fn put(&mut self, key: Vec<u8>, value: Cell) {
         let before = match self.rows.get_mut(&key) {
             Some(row) => {
                 let added = matches!(row, Written::Added(_));
@@ -106,8 +108,8 @@ impl Overlay {
     }
 
     /// Writes a row that the store does not hold, which the caller knows.
-    pub(super) fn add(&mut self, base: &dyn View, key: Vec<u8>, value: Vec<u8>) {
-        debug_assert!(self.get(base, &key).is_none(), "a row is added where one is: {key:02x?}");
+    pub(super) fn add(&mut self, base: &dyn View, key: Vec<u8>, value: Cell) {
+        debug_assert!(!self.has(base, &key), "a row is added where one is: {key:02x?}");
         let before = match self.rows.get_mut(&key) {
             // Taken away before: then the store may hold it.
             Some(row) => Some(std::mem::replace(row, Written::Put(value))),
@@ -134,22 +136,54 @@ impl Overlay {
     /// The value of a key, as written or as the store holds it.
     pub(super) fn get(&self, base: &dyn View, key: &[u8]) -> Option<Vec<u8>> {
         match self.rows.get(key) {
-            Some(written) => written.value().cloned(),
+            Some(written) => written.value().map(Cell::to_bytes),
             None if self.is_gone(key) => None,
-            None => self.get_below(base, key),
+            None => {
+                let mut read = self.read.borrow_mut();
+                if let Some(known) = read.get(key) {
+                    return known.as_ref().map(Cell::to_bytes);
+                }
+                let found = base.get(key);
+                if found.as_ref().is_none_or(|bytes| bytes.len() <= REMEMBERED_BYTES_MAX) {
+                    read.insert(key.to_vec(), found.as_deref().map(Cell::bytes));
+                }
+                found
+            }
         }
     }
 
-    fn get_below(&self, base: &dyn View, key: &[u8]) -> Option<Vec<u8>> {
-        let mut read = self.read.borrow_mut();
-        if let Some(known) = read.get(key) {
-            return known.clone();
+    /// Whether a key has a value.
+    fn has(&self, base: &dyn View, key: &[u8]) -> bool {
+        match self.rows.get(key) {
+            Some(written) => written.value().is_some(),
+            None => self.get(base, key).is_some(),
         }
-        let found = base.get(key);
-        if found.as_ref().is_none_or(|value| value.len() <= REMEMBERED_BYTES_MAX) {
-            read.insert(key.to_vec(), found.clone());
+    }
+
+    /// The value of a key as what it means.
+    fn value<V: Value>(
+        &self,
+        base: &dyn View,
+        key: &[u8],
+        decode: impl Fn(&[u8]) -> V,
+    ) -> Option<V> {
+        match self.rows.get(key) {
+            Some(written) => written.value().map(|cell| cell.to_value(decode)),
+            None if self.is_gone(key) => None,
+            None => {
+                let mut read = self.read.borrow_mut();
+                if let Some(known) = read.get(key) {
+                    return known.as_ref().map(|cell| cell.to_value(decode));
+                }
+                let found = base.get(key);
+                let small = found.as_ref().is_none_or(|bytes| bytes.len() <= REMEMBERED_BYTES_MAX);
+                let value = found.map(|bytes| decode(&bytes));
+                if small {
+                    read.insert(key.to_vec(), value.clone().map(Cell::plain));
+                }
+                value
+            }
         }
-        found
     }
 
     /// Takes a range of the store away, and what was written in it.
@@ -162,7 +196,7 @@ impl Overlay {
             }
             return;
         }
-        let written: Vec<Vec<u8>> = self.rows.range(from.clone()..to.clone()).map(first).collect();
+        let written: Vec<Vec<u8>> = self.rows.range(&from, &to).map(first).collect();
         for key in written {
             let before = self.rows.remove(&key);
             self.undo.push(Undo::Row(key, before));
@@ -206,9 +240,7 @@ impl Overlay {
         from: &[u8],
         to: &[u8],
     ) -> impl DoubleEndedIterator<Item = Above<'a>> + use<'a> {
-        let to = if to < from { from } else { to };
-        let rows = self.rows.range::<[u8], _>((Bound::Included(from), Bound::Excluded(to)));
-        rows.map(|(key, written)| (key, written.value()))
+        self.rows.range(from, to).map(|(key, written)| (key, written.value()))
     }
 }
 
@@ -217,7 +249,7 @@ fn first<V>((key, _): (&Vec<u8>, V)) -> Vec<u8> {
 }
 
 /// A row of the overlay.
-type Above<'a> = (&'a Vec<u8>, Option<&'a Vec<u8>>);
+type Above<'a> = (&'a Vec<u8>, Option<&'a Cell>);
 
 /// The store's rows and the overlay's as one, in one order; where both have a row, the overlay's holds.
 struct Merge<B: Iterator, A: Iterator> {
@@ -251,19 +283,35 @@ impl<'a, B: Iterator<Item = Row>, A: Iterator<Item = Above<'a>>> Iterator for Me
             }
             let (key, value) = self.above.next()?;
             if let Some(value) = value {
-                return Some((key.clone(), value.clone()));
+                return Some((key.clone(), value.to_bytes()));
             }
         }
     }
 }
 
 /// The store and the overlay, only to read.
-pub(crate) struct Merged<'a> {
+pub struct Merged<'a> {
     base: &'a dyn View,
     overlay: &'a Overlay,
 }
 
+impl std::fmt::Debug for Merged<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Merged")
+    }
+}
+
 impl<'a> Merged<'a> {
+    /// Whether a key has a value.
+    pub(super) fn has(&self, key: &[u8]) -> bool {
+        self.overlay.has(self.base, key)
+    }
+
+    /// The value of a key as what it means.
+    pub(super) fn value<V: Value>(&self, key: &[u8], decode: impl Fn(&[u8]) -> V) -> Option<V> {
+        self.overlay.value(self.base, key, decode)
+    }
+
     /// Both as one.
     pub(crate) fn new(base: &'a dyn View, overlay: &'a Overlay) -> Self {
         Merged { base, overlay }
@@ -281,6 +329,10 @@ impl View for Merged<'_> {
 
     fn scan_back<'a>(&'a self, from: &[u8], to: &[u8]) -> Box<dyn Iterator<Item = Row> + 'a> {
         self.overlay.scan_back(self.base, from, to)
+    }
+
+    fn bench(&self) -> Option<Merged<'_>> {
+        Some(Merged { base: self.base, overlay: self.overlay })
     }
 }
 
@@ -333,9 +385,9 @@ mod tests {
             Step::Put(byte, value) => {
                 // The two ways of writing: a row that is there, and one that is not.
                 if overlay.get(base, &key(*byte)).is_some() {
-                    overlay.put(key(*byte), vec![*value]);
+                    overlay.put(key(*byte), Cell::bytes(&[*value]));
                 } else {
-                    overlay.add(base, key(*byte), vec![*value]);
+                    overlay.add(base, key(*byte), Cell::bytes(&[*value]));
                 }
             }
             Step::Delete(byte) => overlay.delete(key(*byte)),

@@ -5,11 +5,9 @@
 
 use std::marker::PhantomData;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-
 use super::key::{Key, Leads, end_of};
 use super::tx::Rows;
+use super::value::{Cell, Value};
 use super::{Row, View};
 use crate::codec;
 
@@ -22,7 +20,7 @@ pub struct Table<K, V> {
     holds: PhantomData<fn() -> (K, V)>,
 }
 
-impl<K: Key, V: Serialize + DeserializeOwned> Table<K, V> {
+impl<K: Key, V: Value> Table<K, V> {
     /// Only [`super::schema`] makes tables.
     pub(crate) const fn new(number: u8, name: &'static str) -> Self {
         Table { number, name, holds: PhantomData }
@@ -30,12 +28,20 @@ impl<K: Key, V: Serialize + DeserializeOwned> Table<K, V> {
 
     /// The value of a key.
     pub fn get(&self, view: &dyn View, key: &K) -> Option<V> {
-        view.get(&self.place(key)).map(|bytes| self.value(&bytes))
+        let place = self.place(key);
+        match view.bench() {
+            Some(bench) => bench.value(&place, |bytes| self.value(bytes)),
+            None => view.get(&place).map(|bytes| self.value(&bytes)),
+        }
     }
 
     /// Whether there is a row.
     pub fn has(&self, view: &dyn View, key: &K) -> bool {
-        view.get(&self.place(key)).is_some()
+        let place = self.place(key);
+        match view.bench() {
+            Some(bench) => bench.has(&place),
+            None => view.get(&place).is_some(),
+        }
     }
 
     /// The bytes of a value, as they were put by `put_bytes`.
@@ -106,17 +112,17 @@ impl<K: Key, V: Serialize + DeserializeOwned> Table<K, V> {
 
     /// Writes a row.
     pub(crate) fn put(&self, rows: &mut Rows<'_>, key: &K, value: &V) {
-        rows.put(self.place(key), codec::encode(value));
+        rows.put(self.place(key), Cell::plain(value.clone()));
     }
 
     /// Writes a row that is known not to be there. If the same parcel takes it away again, the store never hears of it.
     pub(crate) fn add(&self, rows: &mut Rows<'_>, key: &K, value: &V) {
-        rows.add(self.place(key), codec::encode(value));
+        rows.add(self.place(key), Cell::plain(value.clone()));
     }
 
     /// Writes a row whose value is already bytes: they are kept as they are.
     pub(crate) fn put_bytes(&self, rows: &mut Rows<'_>, key: &K, bytes: &[u8]) {
-        rows.put(self.place(key), bytes.to_vec());
+        rows.put(self.place(key), Cell::bytes(bytes));
     }
 
     /// Takes a row away.
@@ -126,13 +132,11 @@ impl<K: Key, V: Serialize + DeserializeOwned> Table<K, V> {
 
     /// Changes a row that is known to exist.
     pub(crate) fn change(&self, rows: &mut Rows<'_>, key: &K, change: impl FnOnce(&mut V)) {
-        let place = self.place(key);
-        let bytes = rows.get(&place).unwrap_or_else(|| {
+        let mut value = self.get(rows, key).unwrap_or_else(|| {
             panic!("an event changes a row of `{}` that is not there", self.name)
         });
-        let mut value = self.value(&bytes);
         change(&mut value);
-        rows.put(place, codec::encode(&value));
+        rows.put(self.place(key), Cell::plain(value));
     }
 
     /// Takes all rows under leading parts away.

@@ -10,6 +10,7 @@
 use std::sync::Arc;
 
 use super::overlay::{Merged, Overlay};
+use super::value::Cell;
 use super::{Row, View};
 use crate::access::Principal;
 use crate::catalog::graph::{Graph, Shelf};
@@ -126,11 +127,11 @@ impl Rows<'_> {
         self.by
     }
 
-    pub(super) fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
+    pub(super) fn put(&mut self, key: Vec<u8>, value: Cell) {
         self.overlay.put(key, value);
     }
 
-    pub(super) fn add(&mut self, key: Vec<u8>, value: Vec<u8>) {
+    pub(super) fn add(&mut self, key: Vec<u8>, value: Cell) {
         self.overlay.add(self.base, key, value);
     }
 
@@ -160,6 +161,10 @@ macro_rules! view_through_overlay {
                 to: &[u8],
             ) -> Box<dyn Iterator<Item = Row> + 'a> {
                 self.overlay.scan_back(self.base, from, to)
+            }
+
+            fn bench(&self) -> Option<Merged<'_>> {
+                Some(Merged::new(self.base, self.overlay))
             }
         }
     };
