@@ -66,10 +66,10 @@ impl Client {
         self.ask(Call::put(format!("/settings/{}", path::part(name))).json(&body)).await
     }
 
-    /// What happens anywhere, from behind this revision on. It never ends by itself.
+    /// What happens anywhere, from behind this revision on, or from now on. It never ends by itself.
     #[must_use]
-    pub fn events(&self, after: u64) -> Events {
-        Events::of_all(self, "/events".to_owned(), after)
+    pub fn events(&self, after: Option<u64>) -> Events {
+        Events::new(self, "/events".to_owned(), after)
     }
 }
 

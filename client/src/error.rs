@@ -147,6 +147,15 @@ impl Error {
         matches!(self.advice(), Advice::Retry { .. })
     }
 
+    /// Whether it says how a run ended, and nothing else went wrong.
+    #[must_use]
+    pub fn is_run_end(&self) -> bool {
+        matches!(
+            self,
+            Error::RunFailed { .. } | Error::RunCancelled { .. } | Error::RunTimedOut { .. }
+        )
+    }
+
     /// The id of the request, for whoever looks into the server's log.
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {

@@ -46,7 +46,7 @@ impl RunHandle {
 
     /// Follows it to its end. A run that does not end well is an error.
     pub async fn wait(&self) -> Result<RunResult, Error> {
-        let mut events = self.events(0);
+        let mut events = self.events(0).param("types", "run.*");
         loop {
             let result = self.result().await?;
             let run = result.name.clone();
@@ -73,19 +73,28 @@ impl RunHandle {
     /// What happens to it, from behind this revision on (0: from its beginning), until it is over.
     #[must_use]
     pub fn events(&self, after: u64) -> Events {
-        Events::of_run(&self.client, self.path("/events"), after)
+        Events::new(&self.client, self.path("/events"), Some(after))
     }
 
     /// What its attempts printed, of one task or of all.
     pub async fn logs(&self, task: Option<&str>, attempt: Option<u32>) -> Result<Log, Error> {
+        let task = task.map(|task| ("task", task.to_owned()));
+        let attempt = attempt.map(|attempt| ("attempt", attempt.to_string()));
+        self.logs_with(&task.into_iter().chain(attempt).collect::<Vec<_>>()).await
+    }
+
+    /// What its attempts printed, with any parameters that the log takes: `tail`, `since`, `follow`.
+    pub async fn logs_with(&self, params: &[(&str, String)]) -> Result<Log, Error> {
         let mut call = Call::get(self.path("/logs"));
-        if let Some(task) = task {
-            call = call.query("task", task);
-        }
-        if let Some(attempt) = attempt {
-            call = call.query("attempt", attempt.to_string());
+        for (name, value) in params {
+            call = call.query(name, value.clone());
         }
         Log::open(&self.client, call).await
+    }
+
+    /// Everything that is known of it, in one document.
+    pub async fn export(&self) -> Result<Value, Error> {
+        self.client.ask(Call::get(self.path("/export"))).await
     }
 
     /// Its tasks, in the order of the file; a fan-out has one for each item.

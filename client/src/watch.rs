@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use oarlock_proto::v1::{Event, LogChunk};
-use reqwest::Response;
+use reqwest::{Response, StatusCode};
 
 use crate::endpoint::{Call, pause};
 use crate::sse::Parser;
@@ -21,33 +21,26 @@ pub struct Events {
     client: Client,
     path: String,
     query: Vec<(String, String)>,
-    after: u64,
-    of_run: bool,
+    after: Option<u64>,
     over: bool,
     open: Option<(Response, Parser)>,
     read: VecDeque<Event>,
+    /// Where the server last ended the stream: twice at the same place is a reason to pause.
+    ended_at: Option<u64>,
     reconnect_max: Duration,
 }
 
 impl Events {
-    pub(crate) fn of_run(client: &Client, path: String, after: u64) -> Events {
-        Events::new(client, path, after, true)
-    }
-
-    pub(crate) fn of_all(client: &Client, path: String, after: u64) -> Events {
-        Events::new(client, path, after, false)
-    }
-
-    fn new(client: &Client, path: String, after: u64, of_run: bool) -> Events {
+    pub(crate) fn new(client: &Client, path: String, after: Option<u64>) -> Events {
         Events {
             client: client.clone(),
             path,
             query: Vec::new(),
             after,
-            of_run,
             over: false,
             open: None,
             read: VecDeque::new(),
+            ended_at: None,
             reconnect_max: RECONNECT_MAX,
         }
     }
@@ -66,9 +59,9 @@ impl Events {
         self
     }
 
-    /// The revision of the last event that was read.
+    /// The revision of the last event that was read, or that was asked for.
     #[must_use]
-    pub fn revision(&self) -> u64 {
+    pub fn revision(&self) -> Option<u64> {
         self.after
     }
 
@@ -78,9 +71,8 @@ impl Events {
         let mut attempt = 0;
         loop {
             if let Some(event) = self.read.pop_front() {
-                if event.revision > self.after {
-                    self.after = event.revision;
-                    self.over = self.of_run && ends_run(&event);
+                if self.after.is_none_or(|after| event.revision > after) {
+                    self.after = Some(event.revision);
                     return Ok(Some(event));
                 }
                 continue;
@@ -94,7 +86,7 @@ impl Events {
             };
             self.open = None;
             let since = *lost_since.get_or_insert_with(Instant::now);
-            let first = self.after == 0 && attempt == 0;
+            let first = self.after.unwrap_or(0) == 0 && attempt == 0;
             let hopeless = !error.is_retryable() || since.elapsed() > self.reconnect_max;
             if hopeless || (first && matches!(error, Error::Unreachable { .. })) {
                 return Err(error);
@@ -109,8 +101,15 @@ impl Events {
     async fn read_more(&mut self) -> Result<(), Error> {
         if self.open.is_none() {
             let mut call = Call::get(&self.path).queries(&self.query).endless("text/event-stream");
-            call = call.header("last-event-id", self.after.to_string());
-            self.open = Some((self.client.send(call).await?, Parser::default()));
+            if let Some(after) = self.after {
+                call = call.header("last-event-id", after.to_string());
+            }
+            let response = self.client.send(call).await?;
+            if response.status() == StatusCode::NO_CONTENT {
+                self.over = true;
+                return Ok(());
+            }
+            self.open = Some((response, Parser::default()));
         }
         let Some((response, parser)) = &mut self.open else { return Ok(()) };
         let addr = self.client.addr().to_owned();
@@ -120,9 +119,10 @@ impl Events {
             Err(_) => return Err(late),
         };
         let Some(bytes) = chunk else {
-            // The server ended it: it stops, or it restarts. The same question goes on behind what was read.
+            // The server ended it: the run is over, which it says when asked again, or it stops.
             self.open = None;
-            return Err(late);
+            let fresh = std::mem::replace(&mut self.ended_at, self.after);
+            return if fresh == self.after { Err(late) } else { Ok(()) };
         };
         let too_long = |_| Error::Protocol("an event of the feed has no end".to_owned());
         for message in parser.feed(&bytes).map_err(too_long)? {

@@ -1,2 +1,23 @@
-//! n
-fn main() {}
+//! Oarlock's one binary: a node, and everything people type.
+//!
+//! The words are in [`cli`], what each does in [`words`], how things are shown in [`output`], how a node starts and stops in
+//! [`serve`]. Nothing is decided here.
+
+mod ask;
+mod cli;
+mod config;
+mod fault;
+mod log;
+mod output;
+mod progress;
+mod serve;
+mod words;
+
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    cli::main()
+}

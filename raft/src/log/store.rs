@@ -41,9 +41,6 @@ pub(crate) struct Shared {
     pub(crate) shelf: Shelf,
     pub(crate) gate: Arc<Gate>,
     pub(crate) memory: Mutex<Memory>,
-    /// What a test wants to be called after each sync.
-    #[cfg(test)]
-    pub(crate) after_sync: Mutex<Option<Box<dyn FnMut() + Send>>>,
 }
 
 /// What is known of the log without asking the disk.
@@ -75,14 +72,7 @@ impl Log {
         };
         let shelf = Shelf::new(db);
         let memory = Mutex::new(memory);
-        let shared = Arc::new(Shared {
-            place: place.clone(),
-            shelf,
-            gate,
-            memory,
-            #[cfg(test)]
-            after_sync: Mutex::default(),
-        });
+        let shared = Arc::new(Shared { place: place.clone(), shelf, gate, memory });
         let (jobs, waiting) = sync_channel(LOG_JOBS_MAX);
         let writer = Writer::new(shared.clone(), mark, promise);
         let thread = std::thread::Builder::new()
@@ -96,12 +86,6 @@ impl Log {
     pub(crate) fn stop(&self) {
         // It may have stopped already.
         let _stopped = self.jobs.send(Job::Stop);
-    }
-
-    /// Calls a test after each sync.
-    #[cfg(test)]
-    pub(crate) fn after_sync(&self, hook: Box<dyn FnMut() + Send>) {
-        *self.shared.after_sync.lock().unwrap_or_else(PoisonError::into_inner) = Some(hook);
     }
 
     /// Bytes of its files and of its tables in memory.
@@ -319,8 +303,7 @@ impl RaftLogReader<Cell> for Log {
                 Err(error) => Some((vec![Err(error)], (log, to))),
             }
         });
-        // It is polled once more after its end.
-        pieces.flat_map(stream::iter).fuse()
+        pieces.flat_map(stream::iter)
     }
 
     async fn read_vote(&mut self) -> Result<Option<Vote>, io::Error> {

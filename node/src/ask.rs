@@ -1,0 +1,275 @@
+//! One call of this program: what was asked for, of whom, and how to talk to them.
+//!
+//! Which node is asked is decided in this order: `--addr`, `--context`, OARLOCK_ADDR, OARLOCK_CONTEXT, the current context, the
+//! default. Where the answer came from is kept, because "nothing answers" is nearly always the wrong address.
+
+use std::cell::OnceCell;
+use std::future::Future;
+use std::io::{BufRead, IsTerminal};
+use std::time::Duration;
+
+use oarlock_client::v1::Page;
+use oarlock_client::{Client, DEFAULT_ADDR, List};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::cli::Global;
+use crate::config::contexts::Contexts;
+use crate::config::span;
+use crate::fault::{Exit, Fault};
+use crate::output::{Out, Rest, Table, body, complain};
+
+/// How long may be spent on looking for what somebody may have meant.
+const GUESS: Duration = Duration::from_millis(300);
+/// Items in one page, at most.
+const PAGE: usize = 1000;
+
+/// Where a node is, and who said so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Address {
+    /// `http://host:port`.
+    pub(crate) addr: String,
+    /// Where it came from, in words.
+    pub(crate) origin: String,
+    /// The token that goes with it.
+    pub(crate) token: Option<String>,
+}
+
+/// One call of this program.
+pub(crate) struct Session {
+    /// What every command takes.
+    pub(crate) global: Global,
+    /// How to show things.
+    pub(crate) out: Out,
+    timeout: Duration,
+    client: OnceCell<Client>,
+}
+
+impl Session {
+    /// A call, unless its options make no sense.
+    pub(crate) fn new(global: Global, out: Out) -> Result<Session, Fault> {
+        let timeout = span::parse(&global.timeout).map_err(|why| {
+            Fault::new(Exit::Usage, format!("--timeout: {why}")).help("for example: --timeout 30s")
+        })?;
+        if global.verbose > 0 {
+            crate::log::to_stderr(global.verbose);
+        }
+        Ok(Session { global, out, timeout, client: OnceCell::new() })
+    }
+
+    /// Runs something that waits for the network, on this thread.
+    pub(crate) fn wait<T>(&self, work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|fault| Fault::new(Exit::Failed, fault.to_string()))?;
+        runtime.block_on(work)
+    }
+
+    /// Where the node is, and who said so.
+    pub(crate) fn address(&self) -> Result<Address, Fault> {
+        let token = self.global.token.clone();
+        if let Some(addr) = &self.global.addr {
+            return Ok(Address { addr: addr.clone(), origin: "--addr".to_owned(), token });
+        }
+        let contexts = Contexts::load()?;
+        let typed = std::env::args().any(|word| word.starts_with("--context"));
+        let from_env = std::env::var("OARLOCK_ADDR").ok().filter(|addr| !addr.is_empty());
+        if let (Some(addr), false) = (from_env, typed) {
+            return Ok(Address { addr, origin: "OARLOCK_ADDR".to_owned(), token });
+        }
+        let chosen = self.global.context.clone().or_else(|| contexts.current.clone());
+        let Some(name) = chosen else {
+            let origin = "the default (no context, no OARLOCK_ADDR)".to_owned();
+            return Ok(Address { addr: DEFAULT_ADDR.to_owned(), origin, token });
+        };
+        let context = contexts.get(&name)?;
+        let origin = format!("the context `{name}` in {}", contexts.path.display());
+        Ok(Address { addr: context.addr.clone(), origin, token: token.or(context.token.clone()) })
+    }
+
+    /// Whom to ask.
+    pub(crate) fn client(&self) -> Result<Client, Fault> {
+        if let Some(client) = self.client.get() {
+            return Ok(client.clone());
+        }
+        let address = self.address()?;
+        let mut builder =
+            Client::builder().addr(address.addr).timeout(self.timeout).patient_connect(false);
+        if let Some(token) = address.token {
+            builder = builder.token(token);
+        }
+        if let Some(namespace) = &self.global.namespace {
+            builder = builder.namespace(namespace.clone());
+        }
+        if let Some(key) = &self.global.idempotency_key {
+            builder = builder.idempotency_key(key.clone());
+        }
+        let client = builder.build()?;
+        Ok(self.client.get_or_init(|| client).clone())
+    }
+
+    /// Asks for a list, as much of it as is wanted, and shows it.
+    pub(crate) async fn list<T>(&self, table: &Table, list: List<T>) -> Result<(), Fault>
+    where
+        T: DeserializeOwned + Serialize + Clone + Send + 'static,
+    {
+        let (items, rest) = self.fetch(list).await?;
+        self.out.list(table, items.iter().map(body).collect(), &rest)
+    }
+
+    /// Asks for a list, as much of it as is wanted.
+    pub(crate) async fn fetch<T>(&self, list: List<T>) -> Result<(Vec<T>, Rest), Fault>
+    where
+        T: DeserializeOwned + Clone + Send + 'static,
+    {
+        let list = match &self.global.filter {
+            Some(filter) => list.filter(filter.clone()),
+            None => list,
+        };
+        let wanted = if self.global.all { usize::MAX } else { self.global.limit.max(1) };
+        let mut items: Vec<T> = Vec::new();
+        let mut token: Option<String> = None;
+        loop {
+            let size = u32::try_from((wanted - items.len()).min(PAGE)).expect("a page is small");
+            let page: Page<T> = list.clone().page_size(size).page(token.as_deref()).await?;
+            items.extend(page.items);
+            token = page.next_page_token;
+            if token.is_none() || items.len() >= wanted {
+                return Ok((items, Rest { next_page_token: token, total: page.total }));
+            }
+        }
+    }
+
+    /// Whether something that cannot be undone shall be done. Without a person to ask, `--yes` has to have been typed.
+    pub(crate) fn sure(&self, question: &str) -> Result<bool, Fault> {
+        if self.global.dry_run {
+            self.out.note(&format!("dry run: {question}"));
+            return Ok(false);
+        }
+        if self.global.yes {
+            return Ok(true);
+        }
+        let ci = std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false");
+        let nobody = !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal();
+        if self.global.no_input || ci || nobody {
+            let what = format!("{question} There is nobody to ask");
+            return Err(Fault::new(Exit::Usage, what).help("add --yes if that is what you want"));
+        }
+        complain(&format!("{question} [y/N] "));
+        let mut answer = String::new();
+        let read = std::io::stdin().lock().read_line(&mut answer);
+        let yes = read.is_ok() && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes");
+        if !yes {
+            self.out.note("nothing was done");
+        }
+        Ok(yes)
+    }
+
+    /// Whether this is a dry run; says what would be done.
+    pub(crate) fn dry(&self, what: &str) -> bool {
+        if self.global.dry_run {
+            self.out.note(&format!("dry run: would {what}"));
+        }
+        self.global.dry_run
+    }
+
+    /// A failure with what this call knows about it: whose address it was, what may have been meant.
+    pub(crate) fn explained(&self, fault: Fault) -> Fault {
+        if fault.code == "E0701" && fault.problem.is_none() {
+            let Ok(address) = self.address() else { return fault };
+            return fault
+                .help("start one with `oarlock dev`, or choose another with --addr or `oarlock context use`")
+                .help(format!("this address came from: {}", address.origin));
+        }
+        let known = fault.help.iter().any(|line| line.contains("did you mean"));
+        if fault.exit != Exit::NotFound || known {
+            return fault;
+        }
+        let meant = quoted(&fault.what).map(|word| self.wait(self.guess(&fault.code, word)));
+        match meant {
+            Some(Ok(Some(name))) => {
+                let mut fault = fault;
+                fault.help.insert(0, format!("did you mean `{name}`?"));
+                fault
+            }
+            _ => fault,
+        }
+    }
+
+    /// The name nearest to one that does not exist, asked of the node, silently.
+    async fn guess(&self, code: &str, word: &str) -> Result<Option<String>, Fault> {
+        // The client that met the failure belongs to a runtime that has ended.
+        let address = self.address()?;
+        let client = Client::builder().addr(address.addr).timeout(GUESS).attempts_max(1).build()?;
+        let names: Vec<String> = match code {
+            "E0301" => {
+                let page = client.runs().page_size(200).page(None).await?;
+                page.items.into_iter().map(|run| run.name).collect()
+            }
+            "E0302" => {
+                let page = client.workflows().page_size(500).page(None).await?;
+                page.items.into_iter().map(|workflow| workflow.name).collect()
+            }
+            "E0304" => {
+                let page = client.queues().page(None).await?;
+                page.items.into_iter().map(|queue| queue.name).collect()
+            }
+            _ => Vec::new(),
+        };
+        Ok(nearest(word, names.iter().map(String::as_str)).map(str::to_owned))
+    }
+}
+
+/// The name that a word was probably meant to be.
+pub(crate) fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let scored = names.map(|name| (strsim::damerau_levenshtein(word, name), name));
+    let far = (word.chars().count() / 3).max(1);
+    scored
+        .filter(|(distance, _)| *distance <= far)
+        .min_by_key(|(far, _)| *far)
+        .map(|(_, name)| name)
+}
+
+/// The first text between backticks.
+fn quoted(text: &str) -> Option<&str> {
+    text.split('`').nth(1)
+}
+
+/// A value from text: JSON if it is JSON, else the text itself.
+pub(crate) fn value(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
+}
+
+/// Everything from standard input, or from a file.
+pub(crate) fn read_text(file: &str) -> Result<String, Fault> {
+    let read = match file {
+        "-" => std::io::read_to_string(std::io::stdin()),
+        path => std::fs::read_to_string(path),
+    };
+    read.map_err(|fault| {
+        let why = match fault.kind() {
+            std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+            std::io::ErrorKind::InvalidData => "it is not text (UTF-8)".to_owned(),
+            _ => fault.to_string(),
+        };
+        Fault::new(Exit::Invalid, format!("cannot read `{file}`: {why}"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_of_the_pen_is_near_and_another_word_is_not() {
+        let names = ["etl/1042", "hello/1", "hello/2"];
+        assert_eq!(nearest("elt/1042", names.into_iter()), Some("etl/1042"));
+        assert_eq!(nearest("warehouse", names.into_iter()), None);
+    }
+
+    #[test]
+    fn a_value_is_json_if_it_can_be() {
+        assert_eq!(value("5"), serde_json::json!(5));
+        assert_eq!(value("2026-11-20"), serde_json::json!("2026-11-20"));
+    }
+}

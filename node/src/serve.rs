@@ -1,0 +1,219 @@
+//! A node: the order in which it starts, and the order in which it stops.
+//!
+//! ```text
+//!   start   door's address taken → replica open → crew mustered → door open → ready
+//!   stop    crew dismissed (running attempts may finish) → door closed → replica closed
+//! ```
+//!
+//! The address is taken first because it is the likeliest thing to be wrong, and costs nothing to find out. The door stays open
+//! while the crew is dismissed, so that people can watch a node drain.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use oarlock_actors::crew::{Crew, CrewConfig, Dismissal};
+use oarlock_engine::id::{BootId, NodeId};
+use oarlock_gateway::{Gateway, Parts};
+use oarlock_raft::Replica;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use uuid::Uuid;
+
+use crate::fault::{Exit, Fault};
+
+/// How long a second part of stopping may take before it is left behind.
+const CLOSE_MAX: Duration = Duration::from_secs(15);
+
+/// What a node is to be.
+#[derive(Debug, Clone)]
+pub(crate) struct Plan {
+    /// What people call it.
+    pub(crate) name: String,
+    /// Where it keeps everything; none: in memory.
+    pub(crate) data: Option<PathBuf>,
+    /// Where it listens.
+    pub(crate) listen: String,
+    /// Where others reach it; empty: where it listens.
+    pub(crate) advertise: String,
+    /// Attempts at once; 0: by the machine's processors.
+    pub(crate) slots: u32,
+    /// Queues its worker serves; none: all.
+    pub(crate) queues: Vec<String>,
+    /// Where relative folders of `run` tasks begin.
+    pub(crate) dir: PathBuf,
+    /// Applied log entries between two snapshots; none: as is usual.
+    pub(crate) snapshot_every: Option<u64>,
+    /// Changes that may wait, and their bytes; none: as is usual.
+    pub(crate) waiting: Option<(usize, usize)>,
+    /// Which flag names the address, for messages.
+    pub(crate) listen_flag: &'static str,
+}
+
+/// A node that runs.
+pub(crate) struct Node {
+    replica: Replica,
+    crew: Crew,
+    close_door: oneshot::Sender<()>,
+    door: JoinHandle<std::io::Result<()>>,
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+    /// Attempts its worker runs at once.
+    pub(crate) slots: u32,
+}
+
+impl Node {
+    /// Starts it; when this returns, it is ready.
+    pub(crate) async fn start(plan: Plan) -> Result<Node, Fault> {
+        let listener = listen(&plan).await?;
+        let address = listener.local_addr().map_err(|fault| broken(&fault.to_string()))?;
+        let url = match plan.advertise.as_str() {
+            "" => format!("http://{address}"),
+            given => given.to_owned(),
+        };
+        let replica = open(&plan).await?;
+        let crew_config = crew(&plan, &replica, &url);
+        let slots = crew_config.slots;
+        let mustered = Crew::muster(replica.clone(), crew_config).await;
+        let crew = mustered.map_err(|fault| broken(&fault.to_string()))?;
+        let config = oarlock_gateway::Config { address: url, ..oarlock_gateway::Config::default() };
+        let parts = Parts { replica: replica.clone(), crew: crew.clone(), config };
+        let gateway = Gateway::new(parts);
+        let (close_door, closing) = oneshot::channel::<()>();
+        let door = tokio::spawn(async move {
+            // A sender that is gone means the same as one that has spoken.
+            let closing = async move { closing.await.unwrap_or(()) };
+            gateway.serve(listener, closing).await
+        });
+        Ok(Node { replica, crew, close_door, door, address, slots })
+    }
+
+    /// Waits until the node cannot go on by itself, and says why.
+    pub(crate) async fn broke(&mut self) -> Fault {
+        tokio::select! {
+            why = self.crew.gave_up() => broken(&format!("the actors gave up: {why}")),
+            ended = &mut self.door => broken(&match ended {
+                Ok(Ok(())) => "the door closed by itself".to_owned(),
+                Ok(Err(fault)) => format!("the door broke: {fault}"),
+                Err(fault) => format!("the door broke: {fault}"),
+            }),
+        }
+    }
+
+    /// Stops it in order. Attempts may run on for `drain`.
+    pub(crate) async fn stop(self, drain: Duration) -> Dismissal {
+        let dismissal = self.crew.dismiss(drain).await;
+        // Whoever still listens ends with its door.
+        let _ = self.close_door.send(());
+        if tokio::time::timeout(CLOSE_MAX, self.door).await.is_err() {
+            tracing::warn!("the door did not close in time");
+        }
+        match tokio::time::timeout(CLOSE_MAX, self.replica.close()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(fault)) => tracing::error!(%fault, "the replica did not close well"),
+            Err(_) => tracing::error!("the replica did not close in time"),
+        }
+        dismissal
+    }
+}
+
+/// Takes the address, or says who has it and what to do.
+async fn listen(plan: &Plan) -> Result<TcpListener, Fault> {
+    let (listen, flag) = (&plan.listen, plan.listen_flag);
+    TcpListener::bind(listen).await.map_err(|fault| match fault.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            Fault::new(Exit::Conflict, format!("{listen} is taken: another program listens there"))
+                .help(format!("choose another with {flag}, or {flag} 0 for any free one"))
+                .help("if it is Oarlock: `oarlock status` tells")
+        }
+        std::io::ErrorKind::PermissionDenied => {
+            Fault::new(Exit::Denied, format!("this user may not listen at {listen}"))
+                .help(format!("choose a port from 1024 on with {flag}"))
+        }
+        std::io::ErrorKind::AddrNotAvailable => {
+            Fault::new(Exit::Invalid, format!("this machine has no address {listen}"))
+                .help(format!("choose another with {flag}"))
+        }
+        _ => Fault::new(Exit::Invalid, format!("cannot listen at {listen}: {fault}"))
+            .help(format!("choose another with {flag}, for example 127.0.0.1:6270")),
+    })
+}
+
+async fn open(plan: &Plan) -> Result<Replica, Fault> {
+    let mut config = oarlock_raft::Config::new(NodeId(1), plan.data.clone());
+    if let Some(snapshot_every) = plan.snapshot_every {
+        config.snapshot_every = snapshot_every;
+    }
+    if let Some((waiting_max, waiting_bytes_max)) = plan.waiting {
+        (config.waiting_max, config.waiting_bytes_max) = (waiting_max, waiting_bytes_max);
+    }
+    Replica::open(config).await.map_err(|fault| {
+        let fault = Fault::new(Exit::Failed, fault.to_string());
+        match &plan.data {
+            Some(data) => {
+                fault.help(format!("look into it with `oarlock doctor --data {}`", data.display()))
+            }
+            None => fault,
+        }
+    })
+}
+
+fn crew(plan: &Plan, replica: &Replica, url: &str) -> CrewConfig {
+    let boot = BootId(Uuid::now_v7().as_u128());
+    let mut config = CrewConfig::new(replica.status().node, boot);
+    config.name.clone_from(&plan.name);
+    url.clone_into(&mut config.address);
+    config.queues.clone_from(&plan.queues);
+    config.workdir.clone_from(&plan.dir);
+    if plan.slots > 0 {
+        config.slots = plan.slots;
+    }
+    config
+}
+
+fn broken(why: &str) -> Fault {
+    Fault::new(Exit::Failed, why)
+}
+
+/// Waits for the first and the second request to stop: Ctrl-C or SIGTERM.
+pub(crate) struct Stops {
+    #[cfg(unix)]
+    term: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    int: tokio::signal::unix::Signal,
+}
+
+impl Stops {
+    /// Begins to listen; from here on neither ends the process by itself.
+    pub(crate) fn listen() -> Result<Stops, Fault> {
+        #[cfg(unix)]
+        {
+            use tokio::signal::unix::{SignalKind, signal};
+            let on = |kind| signal(kind).map_err(|fault| broken(&fault.to_string()));
+            Ok(Stops { term: on(SignalKind::terminate())?, int: on(SignalKind::interrupt())? })
+        }
+        #[cfg(not(unix))]
+        Ok(Stops {})
+    }
+
+    /// The next request.
+    pub(crate) async fn next(&mut self) {
+        #[cfg(unix)]
+        tokio::select! {
+            _ = self.term.recv() => {}
+            _ = self.int.recv() => {}
+        }
+        #[cfg(not(unix))]
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// A runtime with threads, for a process that is a node.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Fault> {
+    let built =
+        tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("oarlock").build();
+    built.map_err(|fault| broken(&fault.to_string()))
+}
