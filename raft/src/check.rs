@@ -24,8 +24,8 @@ use crate::log::mark::Mark;
 use crate::log::store::{Found, read_rows};
 use crate::machine::apply::step;
 use crate::machine::rocks::{Applied, Now, applied, members};
-use crate::machine::{Progress, index};
-use crate::snapshot::{self, Kept};
+use crate::machine::{Progress, index, next};
+use crate::snapshot;
 
 /// Where copies are made.
 const SCRATCH: &str = "scratch";
@@ -111,10 +111,10 @@ fn look(place: &Place, scratch: &Scratch, report: &mut Report) -> Result<(), Str
 
 /// Every entry: there, in order, readable.
 fn read_log(log: &DB, found: &Found, report: &mut Report) -> Result<(), String> {
-    let (first, last) = (index(found.purged) + 1, index(found.last));
+    let (first, to) = (next(found.purged), next(found.last));
     let (mut from, mut commands, mut before) = (first, 0, found.purged);
-    while from <= last {
-        let entries = read_rows(log, from, last + 1, LOG_READ_BYTES_MAX)
+    while from < to {
+        let entries = read_rows(log, from, to, LOG_READ_BYTES_MAX)
             .map_err(|why| format!("the log cannot be read: {why}"))?;
         match entries.first() {
             Some(entry) if entry.index() == from => {}
@@ -136,7 +136,8 @@ fn read_log(log: &DB, found: &Found, report: &mut Report) -> Result<(), String> 
         from += entries.len() as u64;
     }
     report.fact(format!(
-        "the log has entries {first} to {last} without holes, with {commands} commands in them"
+        "the log has entries {first} to {} without holes, with {commands} commands in them",
+        index(found.last)
     ));
     Ok(())
 }
@@ -147,13 +148,13 @@ fn fits(log: &DB, found: &Found, have: &Applied, report: &mut Report) {
         report
             .fault(format!("the state stands after {last}, but the log ends at {:?}", found.last));
     }
-    if last.index < index(found.purged) {
+    if next(Some(last)) < next(found.purged) {
         report.fault(format!(
             "the state stands after {last}, but the log begins behind {}",
             index(found.purged)
         ));
     }
-    if last.index <= index(found.purged) {
+    if last.index < next(found.purged) {
         return;
     }
     let there = read_rows(log, last.index, last.index + 1, usize::MAX);
@@ -182,9 +183,9 @@ fn fingerprint(
             );
         }
     }
-    let begin = base.as_ref().map_or(0, kept_index);
-    if begin < index(found.purged) || begin > index(have.last) {
-        report.fact(format!("the fingerprint cannot be followed from the snapshot at {begin}"));
+    let begin = next(base.as_ref().and_then(|kept| kept.meta.last_log_id));
+    if begin < next(found.purged) || begin > next(have.last) {
+        report.fact(format!("the fingerprint cannot be followed from log entry {begin} on"));
         return Ok(());
     }
     let db = if base.is_some() { place.open_scratch(&path) } else { place.open_fresh(&path) };
@@ -192,15 +193,13 @@ fn fingerprint(
     let reached = replay(&db, log, have.last)?;
     if reached == *have {
         report.fact(format!(
-            "applying log entries {} to {} again gives the same fingerprint",
-            begin + 1,
+            "applying log entries {begin} to {} again gives the same fingerprint",
             index(have.last)
         ));
     } else {
         report.fault(format!(
-            "applying log entries {} to {} again gives fingerprint {} and not {}: the state was changed by something else than its \
+            "applying log entries {begin} to {} again gives fingerprint {} and not {}: the state was changed by something else than its \
              log, or the engine is not deterministic",
-            begin + 1,
             index(have.last),
             reached.print,
             have.print
@@ -241,8 +240,8 @@ fn laws(
 fn replay(db: &DB, log: &DB, upto: Option<LogId>) -> Result<Applied, String> {
     let mut progress = Progress { applied: applied(db)?, members: members(db)? };
     let mut engine = Engine::default();
-    let to = index(upto) + 1;
-    let mut from = index(progress.applied.last) + 1;
+    let to = next(upto);
+    let mut from = next(progress.applied.last);
     while from < to {
         let entries =
             read_rows(log, from, to, LOG_READ_BYTES_MAX).map_err(|why| why.to_string())?;
@@ -255,10 +254,6 @@ fn replay(db: &DB, log: &DB, upto: Option<LogId>) -> Result<Applied, String> {
         }
     }
     Ok(progress.applied)
-}
-
-fn kept_index(kept: &Kept) -> u64 {
-    index(kept.meta.last_log_id)
 }
 
 /// Reads every row, and with it every block's checksum.

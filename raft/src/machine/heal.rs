@@ -10,7 +10,7 @@ use rocksdb::DB;
 
 use super::apply::{Applier, step};
 use super::rocks::{applied, members};
-use super::{Progress, index};
+use super::{Progress, next};
 use crate::config::{Entry, LOG_READ_BYTES_MAX};
 use crate::fault::{OrHalt, Trouble, halt, trouble};
 use crate::space::{RETRY_AFTER, Why, has_room};
@@ -55,7 +55,7 @@ fn again(applier: &mut Applier, before: u64) -> Option<DB> {
         applied: applied(&db).or_halt("the state cannot be read"),
         members: members(&db).or_halt("the state cannot be read"),
     };
-    let mut from = index(applier.progress.applied.last) + 1;
+    let mut from = next(applier.progress.applied.last);
     while from < before {
         let read = applier.log.read(from, before, LOG_READ_BYTES_MAX);
         for entry in read.or_halt("the log cannot be read") {

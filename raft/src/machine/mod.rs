@@ -102,7 +102,7 @@ impl RaftStateMachine<Cell> for Machine {
         loop {
             let (mut items, mut bytes) = (Vec::new(), 0);
             while bytes < LOG_READ_BYTES_MAX
-                && let Some(item) = next(&mut entries).await
+                && let Some(item) = pull(&mut entries).await
             {
                 let (entry, answer) = item?;
                 bytes += cache::size(&entry);
@@ -131,13 +131,18 @@ impl RaftStateMachine<Cell> for Machine {
     }
 }
 
-async fn next<S: Stream + Unpin>(stream: &mut S) -> Option<S::Item> {
+async fn pull<S: Stream + Unpin>(stream: &mut S) -> Option<S::Item> {
     Pin::new(stream).next().await
 }
 
 /// The index of a log id; 0 for none.
 pub(crate) fn index(id: Option<LogId>) -> u64 {
     id.map_or(0, |id| id.index)
+}
+
+/// The index behind a log id: the log begins with entry 0.
+pub(crate) fn next(id: Option<LogId>) -> u64 {
+    id.map_or(0, |id| id.index + 1)
 }
 
 /// The log id of an entry.

@@ -121,6 +121,7 @@ async fn writes_against_a_limit() {
     write(&replica, 1_000_000).await.expect("it goes on by itself");
     assert_eq!(read(&replica), 1_000_000);
     whole_feed(&replica, replica.revision()).await;
+    replica.close().await.expect("it stops");
     println!("recovered after {accepted}");
 }
 
