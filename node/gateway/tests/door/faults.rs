@@ -1,0 +1,124 @@
+//! What is refused, and how that is said.
+
+use reqwest::Method;
+use serde_json::json;
+
+use crate::node::{HELLO, Node, PATIENT};
+
+#[tokio::test]
+async fn every_failure_has_one_shape() {
+    let node = Node::start().await;
+    node.define(HELLO).await;
+    node.get("/runs/hello/99").await.problem(404, "E0301");
+    node.get("/runs/run_00000000000000000000000000").await.problem(404, "E0301");
+    node.get("/workflows/helo").await.problem(404, "E0302");
+    node.get("/queues/none").await.problem(404, "E0304");
+    node.get("/workers/none").await.problem(404, "E0305");
+    node.get("/nodes/n9").await.problem(404, "E0306");
+    node.get("/roles/none").await.problem(404, "E0307");
+    node.get("/settings/none").await.problem(404, "E0308");
+    node.get("/dlq/hello/1/greet").await.problem(404, "E0301");
+    node.get("/actors/none").await.problem(404, "E0310");
+    node.get("/nothing").await.problem(404, "E0312");
+    let put = Node::send(node.ask(Method::PUT, "/api/v1/runs")).await;
+    put.problem(405, "E0313");
+    assert!(put.header("allow").contains("GET"), "{:?}", put.headers);
+    node.get("/runs?page_size=0").await.problem(400, "E0203");
+    node.get("/runs?statsu=failed").await.problem(400, "E0203");
+    node.get("/runs?status=broken").await.problem(400, "E0203");
+    node.get("/runs?filter=1%2B").await.problem(400, "E0204");
+    node.get("/runs?page_token=zz").await.problem(400, "E0205");
+    node.get("/runs?namespace=other").await.problem(404, "E0311");
+    node.get("/runs?consistency=maybe").await.problem(400, "E0203");
+}
+
+#[tokio::test]
+async fn a_near_miss_is_answered_with_what_may_have_been_meant() {
+    let node = Node::start().await;
+    node.define(HELLO).await;
+    node.run("hello").await;
+    let hint = |answer: &crate::node::Answer| answer.json()["hint"].as_str().map(str::to_owned);
+    let answer = node.get("/runs/helo/1").await;
+    assert_eq!(hint(&answer).as_deref(), Some("did you mean `hello/1`?"));
+    let answer = node.get("/runs/hello/1/tasks/great").await;
+    assert_eq!(hint(&answer).as_deref(), Some("did you mean `greet`?"));
+    let answer = node.get("/runs?statsu=failed").await;
+    assert_eq!(hint(&answer).as_deref(), Some("did you mean `status`?"));
+}
+
+#[tokio::test]
+async fn bodies_are_refused_before_they_hurt() {
+    let node = Node::start().await;
+    node.define(HELLO).await;
+    let post = |body: Vec<u8>, kind: &'static str| {
+        let request = node.ask(Method::POST, "/api/v1/workflows/hello/runs");
+        Node::send(request.header("content-type", kind).body(body))
+    };
+    let deep = [b"{\"input\":".to_vec(), b"[".repeat(1000), b"]".repeat(1000), b"}".to_vec()];
+    post(deep.concat(), "application/json").await.problem(400, "E0201");
+    let large = format!("{{\"key\": \"{}\"}}", "x".repeat(10 << 20));
+    post(large.into_bytes(), "application/json").await.problem(413, "E0501");
+    post(b"{".to_vec(), "application/json").await.problem(400, "E0200");
+    post(b"{\"keey\": 1}".to_vec(), "application/json").await.problem(400, "E0200");
+    post(b"<a/>".to_vec(), "application/xml").await.problem(415, "E0207");
+    let long = format!("{{\"key\": \"{}\"}}", "x".repeat(1000));
+    post(long.into_bytes(), "application/json").await.problem(422, "E0502");
+    post(Vec::new(), "application/json").await.expect(202);
+}
+
+#[tokio::test]
+async fn a_large_payload_comes_back_as_it_was_and_a_larger_one_is_refused() {
+    let node = Node::start().await;
+    node.define("kind: workflow\nname: any\ninputs:\n  data: {}\ntasks:\n  a: {noop: {}}\n").await;
+    let rows: Vec<_> =
+        (0..4000).map(|n| json!({"id": n, "text": "ä\"\\ü", "x": [n, [n]]})).collect();
+    let input = json!({"data": rows});
+    assert!(input.to_string().len() > 150 << 10);
+    let run = node.post("/workflows/any/runs", &json!({"input": input})).await.expect(202);
+    let name = run["name"].as_str().expect("a name");
+    let kept = node.get(&format!("/runs/{name}/input")).await;
+    assert_eq!(kept.text, input.to_string());
+    let larger = json!({"input": {"data": "x".repeat((1 << 20) + 1)}});
+    let refused = node.post("/workflows/any/runs", &larger).await;
+    assert!([413, 422].contains(&refused.status.as_u16()), "{}", refused.text);
+}
+
+#[tokio::test]
+async fn what_the_state_does_not_allow_is_a_conflict() {
+    let node = Node::start().await;
+    node.define(HELLO).await;
+    node.define(PATIENT).await;
+    node.finish("hello").await;
+    node.run("patient").await;
+    node.delete("/runs/patient/1").await.problem(409, "E0404");
+    node.post("/runs/hello/1/resume", &json!({})).await.problem(409, "E0404");
+    node.delete("/workflows/patient").await.problem(409, "E0402");
+    node.post("/workflows/patient/pause", &json!({})).await.expect(200);
+    node.post("/workflows/patient/runs", &json!({})).await.problem(409, "E0401");
+}
+
+#[tokio::test]
+async fn a_request_keeps_its_id() {
+    let node = Node::start().await;
+    let own = node.ask(Method::GET, "/api/v1/runs").header("x-request-id", "mine-1");
+    assert_eq!(Node::send(own).await.header("x-request-id"), "mine-1");
+    let made = node.get("/runs").await;
+    assert!(made.header("x-request-id").starts_with("req_"));
+}
+
+#[tokio::test]
+async fn markup_in_names_comes_back_as_text() {
+    let node = Node::start().await;
+    let name = "%3Cscript%3Ealert(1)%3C%2Fscript%3E";
+    let answer = node.get(&format!("/workflows/{name}")).await;
+    answer.problem(404, "E0302");
+    assert_eq!(answer.header("content-type"), "application/problem+json");
+    node.define(HELLO).await;
+    let tags = json!({"labels": {"note": "<script>alert(1)</script>"}});
+    node.finish("hello").await;
+    let run = node.post("/runs/hello/1/tags", &tags).await;
+    assert_eq!(run.header("content-type"), "application/json");
+    assert_eq!(run.expect(200)["labels"]["note"], "<script>alert(1)</script>");
+    let page = Node::send(node.ask(Method::GET, &format!("/docs/errors/{name}"))).await;
+    page.problem(404, "E0312");
+}

@@ -1,0 +1,11 @@
+//! The door against a real node in memory, over real loopback HTTP.
+
+mod dead;
+mod faults;
+mod lists;
+mod live;
+mod node;
+mod site;
+mod starts;
+mod tasks;
+mod workflows;
