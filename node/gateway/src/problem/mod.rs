@@ -49,6 +49,16 @@ impl Fault {
         self
     }
 
+    /// With a code of its own, where the table's kind is only the roof over many: faults of files.
+    #[must_use]
+    pub fn code(mut self, code: &str) -> Fault {
+        if !code.is_empty() {
+            self.0.code = code.to_owned();
+            self.0.kind = format!("/docs/errors/{code}");
+        }
+        self
+    }
+
     /// With each thing that is wrong.
     #[must_use]
     pub fn violations(mut self, violations: Vec<Violation>) -> Fault {
@@ -177,7 +187,7 @@ pub fn kind_of(code: &str) -> Option<&'static Kind> {
 /// A page about a code, for `oarlock explain` and `/docs/errors/…`.
 #[must_use]
 pub fn explain(code: &str) -> Option<String> {
-    let kind = kind_of(code)?;
+    let Some(kind) = kind_of(code) else { return explain_fault(code) };
     let mut page = format!("{}: {}\n\n{}\n", kind.code, kind.title, kind.explanation);
     if !kind.hint.is_empty() {
         page.push_str(&format!("\nWhat to do: {}\n", kind.hint));
@@ -189,6 +199,13 @@ pub fn explain(code: &str) -> Option<String> {
     };
     page.push_str(&format!("\nHTTP status {}. {again}\n", kind.status));
     Some(page)
+}
+
+/// A page about a single fault of a file; their codes are kept with the parser.
+fn explain_fault(code: &str) -> Option<String> {
+    let mut all = crate::yaml::CODES.iter();
+    let (code, title, text) = all.find(|(known, ..)| known.eq_ignore_ascii_case(code))?;
+    Some(format!("{code}: {title}\n\n{text}\n"))
 }
 
 #[cfg(test)]

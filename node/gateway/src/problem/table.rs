@@ -105,7 +105,7 @@ kinds! {
         "This node has no actor with this path. Actors come and go with the roles and the work of their node.";
     NO_NAMESPACE = "E0311", 404, STAYS, "No such namespace",
         "leave the namespace out, or use `default`",
-        "This release has one namespace, `default`.";
+        "This release has one namespace, `default`. Namespaces that keep workflows of different teams apart come later.";
     NO_PATH = "E0312", 404, STAYS, "No such path",
         "every path: /api/docs",
         "Nothing is served under this path. The API begins at /api/v1; /api/docs lists every path of it.";

@@ -16,7 +16,7 @@ use super::In;
 use super::workflows::{changed, if_match};
 use crate::body::Raw;
 use crate::convert;
-use crate::file::{self, Parsed};
+use crate::file::{self, File};
 use crate::params::Params;
 use crate::problem::{Answer, Fault, table};
 use crate::room::{Room, json};
@@ -40,19 +40,22 @@ pub(crate) async fn apply(
     let params = params.only(&["dry_run"])?;
     let dry_run = params.flag("dry_run")?;
     let text = text(&headers, &bytes)?;
-    let parsed = parsed(text).await?;
+    let File { definitions, warnings } = read(text).await?;
     let expected = expected(&headers)?;
-    if expected.is_some() && parsed.len() != 1 {
+    if expected.is_some() && definitions.len() != 1 {
         let detail = "a condition (`If-Match`) takes a file with one definition";
         return Err(Fault::new(&table::BAD_FIELD, detail));
     }
-    let mut items = Vec::with_capacity(parsed.len());
-    for one in parsed {
+    let mut items = Vec::with_capacity(definitions.len());
+    for one in definitions {
         items.push(if dry_run {
             would(&room, &one, expected)?
         } else {
             define(&room, one, expected).await?
         });
+    }
+    if let Some(first) = items.first_mut() {
+        first.warnings = warnings;
     }
     let created = !dry_run && items.iter().any(|item| item.change == Change::Created);
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
@@ -84,19 +87,11 @@ fn text<'a>(headers: &HeaderMap, bytes: &'a [u8]) -> Answer<&'a str> {
         .map_err(|fault| Fault::new(&table::MALFORMED, format!("the file is not UTF-8: {fault}")))
 }
 
-async fn parsed(text: &str) -> Answer<Vec<Parsed>> {
+async fn read(text: &str) -> Answer<File> {
     let text = text.to_owned();
     // A large file takes milliseconds to check: not on the threads that answer others.
-    let parsed = tokio::task::spawn_blocking(move || file::parse(&text)).await;
-    let parsed = parsed.map_err(|fault| Fault::new(&table::INTERNAL, fault.to_string()))?;
-    parsed.map_err(|faults| {
-        let violations: Vec<_> = faults.iter().map(file::violation).collect();
-        let detail = match violations.as_slice() {
-            [only] => only.detail.clone(),
-            all => format!("{} faults, the first: {}", all.len(), all[0].detail),
-        };
-        Fault::new(&table::BAD_FILE, detail).violations(violations)
-    })
+    let file = tokio::task::spawn_blocking(move || file::read(&text)).await;
+    file.unwrap_or_else(|fault| Err(Fault::new(&table::INTERNAL, fault.to_string())))
 }
 
 /// What the caller expects: a version, or (as 0) that there is none.
@@ -107,12 +102,12 @@ fn expected(headers: &HeaderMap) -> Answer<Option<Version>> {
 
 async fn define(
     room: &Arc<Room>,
-    parsed: Parsed,
+    definition: Definition,
     expected: Option<Version>,
 ) -> Answer<AppliedDefinition> {
-    let name = parsed.definition.name.clone();
+    let name = definition.name.clone();
     let before = room.replica.read(|view| catalog::find(view, &name));
-    let command = Command::Define { definition: Box::new(parsed.definition), expected };
+    let command = Command::Define { definition: Box::new(definition), expected };
     let accepted = room.propose(Any::Catalog(command)).await?;
     let Reply::Defined { version, changed } = accepted.reply else {
         return Err(Fault::new(&table::INTERNAL, "a definition was answered with something else"));
@@ -122,12 +117,16 @@ async fn define(
         (Some(_), true) => Change::Updated,
         (Some(_), false) => Change::Unchanged,
     };
-    Ok(applied(name, change, version, parsed.warnings))
+    Ok(applied(name, change, version))
 }
 
-fn would(room: &Room, parsed: &Parsed, expected: Option<Version>) -> Answer<AppliedDefinition> {
+fn would(
+    room: &Room,
+    definition: &Definition,
+    expected: Option<Version>,
+) -> Answer<AppliedDefinition> {
     room.replica.read(|view| {
-        let name = parsed.definition.name.clone();
+        let name = definition.name.clone();
         let known = catalog::find(view, &name);
         let newest = known.as_ref().map_or(Version(0), |known| known.newest);
         if expected.is_some_and(|expected| expected != newest) {
@@ -135,12 +134,10 @@ fn would(room: &Room, parsed: &Parsed, expected: Option<Version>) -> Answer<Appl
         }
         let (change, version) = match &known {
             None => (Change::Created, next(view, &name)),
-            Some(known) if same(room, view, known, &parsed.definition) => {
-                (Change::Unchanged, newest)
-            }
+            Some(known) if same(room, view, known, definition) => (Change::Unchanged, newest),
             Some(_) => (Change::Updated, Version(newest.0 + 1)),
         };
-        Ok(applied(name, change, version, parsed.warnings.clone()))
+        Ok(applied(name, change, version))
     })
 }
 
@@ -153,12 +150,7 @@ fn next(view: &dyn View, name: &str) -> Version {
     Version(catalog::find_any(view, name).map_or(1, |removed| removed.newest.0 + 1))
 }
 
-fn applied(
-    name: String,
-    change: Change,
-    version: Version,
-    warnings: Vec<String>,
-) -> AppliedDefinition {
+fn applied(name: String, change: Change, version: Version) -> AppliedDefinition {
     let etag = convert::workflow::etag(version);
     AppliedDefinition {
         kind: "workflow".to_owned(),
@@ -166,6 +158,6 @@ fn applied(
         change,
         version: version.0,
         etag,
-        warnings,
+        warnings: Vec::new(),
     }
 }

@@ -45,7 +45,6 @@ pub(crate) async fn docs() -> Response {
 /// What an error code means.
 pub(crate) async fn error(Id(code): Id, headers: HeaderMap) -> Answer<Response> {
     let text = explain(&code)
-        .or_else(|| crate::file::explain(&code))
         .ok_or_else(|| Fault::new(&table::NO_PATH, format!("no error has the code `{code}`")))?;
     if !accepts(&headers, "text/html") {
         return Ok(text.into_response());
@@ -76,7 +75,7 @@ pub(crate) async fn openapi(State(document): State<Arc<str>>) -> Response {
 /// The JSON Schema of workflow files, for editors.
 pub(crate) async fn schema() -> Response {
     let kind = HeaderValue::from_static("application/schema+json");
-    ([(header::CONTENT_TYPE, kind)], crate::file::schema().to_string()).into_response()
+    ([(header::CONTENT_TYPE, kind)], crate::yaml::workflow_schema().to_string()).into_response()
 }
 
 fn page(text: String) -> Response {
