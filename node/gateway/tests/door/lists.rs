@@ -44,7 +44,8 @@ async fn runs_are_found_by_status_workflow_label_and_filter() {
     node.finish("hello").await;
     node.finish("broken").await;
     node.post("/workflows/patient/runs", &json!({"labels": {"team": "data"}})).await.expect(202);
-    let found = |query: &'static str| async {
+    let node = &node;
+    let found = |query: &'static str| async move {
         names(&node.get(&format!("/runs?{query}")).await.expect(200))
     };
     assert_eq!(found("").await, ["patient/1", "broken/1", "hello/1"]);
