@@ -30,3 +30,6 @@ pub(crate) mod shelf;
 pub mod status;
 pub(crate) mod supervisor;
 pub mod worker;
+
+#[cfg(test)]
+mod tests;

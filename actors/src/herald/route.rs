@@ -163,7 +163,7 @@ mod tests {
             task::Event::Revoked { task: task(1), worker: Some(OTHER) },
             task::Event::Revoked { task: task(2), worker: None },
             task::Event::Succeeded { task: task(3), attempt: Attempt(2) },
-            task::Event::Died { task: task(4), attempt: Attempt(3), failure },
+            task::Event::Died { task: task(4), attempt: Attempt(3), failure, letter: true },
         ]);
         let over = [(task(0), None), (task(3), Some(Attempt(2))), (task(4), Some(Attempt(3)))];
         assert_eq!(hints.over, over);

@@ -17,9 +17,6 @@ pub(crate) mod executor;
 pub mod logs;
 pub(crate) mod pool;
 
-#[cfg(test)]
-mod tests;
-
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -56,8 +56,6 @@ struct Inner {
     closed: bool,
     /// Ready work was seen at this revision when no slot was free.
     missed: Option<Revision>,
-    /// The most attempts that were ever in the slots at once.
-    peak: usize,
 }
 
 impl Pool {
@@ -91,7 +89,6 @@ impl Pool {
         }
         let (stop, stopped) = oneshot::channel();
         inner.running.insert(key, Some(stop));
-        inner.peak = inner.peak.max(inner.running.len());
         Some(stopped)
     }
 
@@ -169,12 +166,6 @@ impl Pool {
         let inner = self.lock();
         let used = u32::try_from(inner.running.len()).unwrap_or(u32::MAX);
         (used, self.free_in(&inner))
-    }
-
-    /// The most attempts that were ever in the slots at once.
-    #[cfg(test)]
-    pub(crate) fn peak(&self) -> usize {
-        self.lock().peak
     }
 
     /// Free slots, for whoever proposes something that may ready work.
