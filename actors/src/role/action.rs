@@ -21,6 +21,8 @@ use oarlock_engine::time::Span;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::expression::{DURATION_MAX, duration};
+
 /// An action, read.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -126,44 +128,21 @@ pub fn order(action: Value) -> Result<Order, String> {
     serde_json::from_value::<Action>(action).map_err(|why| why.to_string())?.order()
 }
 
-/// A length of time as people write it: `500ms`, `10s`, `5m`, `1h30m`, `7d`, or a number of seconds.
-///
-/// # Errors
-/// Why it is none: a sentence for the author of the file.
-pub fn span(value: &Value) -> Result<Span, String> {
+/// A length of time: as people write it ([`duration`]), or a number of seconds.
+fn span(value: &Value) -> Result<Span, String> {
     let wrong = || format!("{value} is no length of time: write `500ms`, `10s`, `5m`, `1h30m`");
-    let text = match value {
-        Value::String(text) => text.trim(),
+    match value {
+        Value::String(text) => duration(text).map_err(|fault| fault.to_string()),
         Value::Number(seconds) => {
             let millis = seconds.as_f64().ok_or_else(wrong)? * 1_000.0;
             let fits = (0.0..=1e15).contains(&millis);
             // Checked above: neither negative nor beyond what fits.
             #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-            return if fits { Ok(Span(millis.round() as u64)) } else { Err(wrong()) };
+            let span = Span(millis.round() as u64);
+            if fits && span <= DURATION_MAX { Ok(span) } else { Err(wrong()) }
         }
-        _ => return Err(wrong()),
-    };
-    let mut rest = text;
-    let mut total: u64 = 0;
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-        let (number, after) = rest.split_at(digits);
-        let letters = after.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(after.len());
-        let (unit, after) = after.split_at(letters);
-        let millis: u64 = match unit {
-            "ms" => 1,
-            "s" => 1_000,
-            "m" => 60_000,
-            "h" => 3_600_000,
-            "d" => 86_400_000,
-            _ => return Err(wrong()),
-        };
-        let number: u64 = number.parse().map_err(|_| wrong())?;
-        let part = number.checked_mul(millis).ok_or_else(wrong)?;
-        total = total.checked_add(part).ok_or_else(wrong)?;
-        rest = after.trim_start();
+        _ => Err(wrong()),
     }
-    if text.is_empty() { Err(wrong()) } else { Ok(Span(total)) }
 }
 
 fn builtin(kind: &str, body: &Value) -> Order {
@@ -231,13 +210,10 @@ mod tests {
 
     #[test]
     fn lengths_of_time_are_read_as_people_write_them() {
-        for (text, millis) in [("0s", 0), ("500ms", 500), ("1h30m", 5_400_000), ("7d", 604_800_000)]
-        {
+        for (text, millis) in [("0s", 0), ("500ms", 500), ("1h30m", 5_400_000)] {
             assert_eq!(span(&json!(text)), Ok(Span(millis)), "{text}");
         }
-        for text in ["", "10", "s", "1.5s", "-1s", "99999999999999999999s", "1y"] {
-            assert!(span(&json!(text)).is_err(), "{text}");
-        }
+        assert!(span(&json!("soon")).is_err());
         assert_eq!(span(&json!(2)), Ok(Span(2_000)));
         assert!(span(&json!(-1)).is_err());
         assert!(span(&json!(true)).is_err());

@@ -6,9 +6,9 @@ use std::sync::OnceLock;
 use oarlock_engine::blob::Payload;
 use oarlock_engine::catalog::{Definition, Step};
 use oarlock_engine::id::StepNo;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use crate::expression::{Condition, Fault, Scope, Template};
+use crate::expression::{Action, Condition, Fault, Template};
 
 /// A definition and what was parsed of it so far.
 pub(crate) struct Book {
@@ -26,15 +26,9 @@ pub(crate) struct Parsed {
     /// `each:`
     pub(crate) items: Option<Template>,
     /// The action.
-    pub(crate) action: Option<ActionTemplate>,
+    pub(crate) action: Option<Action>,
     /// The tasks that any of them mentions.
     pub(crate) tasks: BTreeMap<String, StepNo>,
-}
-
-/// An action with its templates. The `env` of a `run` is computed first: the rest may speak of it.
-pub(crate) struct ActionTemplate {
-    env: Option<Template>,
-    rest: Template,
 }
 
 /// What is wrong with an expression, and in which part of the step.
@@ -90,58 +84,19 @@ impl Book {
         let items = step.each.as_ref().map(|each| template("each", &each.items)).transpose()?;
         let action = match step.template.is_empty() {
             true => None,
-            false => Some(ActionTemplate::parse(&step.template)?),
+            false => Some(parse_action(&step.template)?),
         };
         let mut names: Vec<&str> = Vec::new();
         names.extend(condition.iter().flat_map(Condition::tasks));
         names.extend(items.iter().flat_map(Template::tasks));
-        names.extend(action.iter().flat_map(ActionTemplate::tasks));
+        names.extend(action.iter().flat_map(Action::tasks));
         let tasks = self.places(names);
         Ok(Parsed { condition, items, action, tasks })
     }
 }
 
-impl ActionTemplate {
-    fn parse(text: &Payload) -> Result<ActionTemplate, Wrong> {
-        let mut action: Value = read("action", text)?;
-        let run = action.get_mut("run").and_then(Value::as_object_mut);
-        let env = run.and_then(|run| run.shift_remove("env"));
-        let parse = |value: &Value, part| {
-            Template::parse(value).map_err(|fault| Wrong::in_part(part, &fault))
-        };
-        Ok(ActionTemplate {
-            env: env.as_ref().map(|env| parse(env, "/run/env")).transpose()?,
-            rest: parse(&action, "")?,
-        })
-    }
-
-    fn tasks(&self) -> Vec<&str> {
-        let env = self.env.iter().flat_map(Template::tasks);
-        env.chain(self.rest.tasks()).collect()
-    }
-
-    /// Computes it; the scope has the task's variables afterwards.
-    pub(crate) fn evaluate(&self, scope: &mut Scope) -> Result<Value, Wrong> {
-        let env = self.env.as_ref().map(|env| env.evaluate(scope)).transpose();
-        let env = env.map_err(|fault| Wrong::in_part("/run/env", &fault))?;
-        scope.env = env.as_ref().and_then(Value::as_object).map(variables).unwrap_or_default();
-        let rest = self.rest.evaluate(scope);
-        let mut action = rest.map_err(|fault| Wrong::in_part("", &fault))?;
-        if let (Some(env), Some(run)) = (env, action.get_mut("run").and_then(Value::as_object_mut))
-        {
-            run.insert("env".to_owned(), env);
-        }
-        Ok(action)
-    }
-}
-
-fn variables(env: &Map<String, Value>) -> BTreeMap<String, String> {
-    let text = |value: &Value| match value {
-        Value::String(text) => text.clone(),
-        Value::Null => String::new(),
-        other => other.to_string(),
-    };
-    env.iter().map(|(name, value)| (name.clone(), text(value))).collect()
+fn parse_action(text: &Payload) -> Result<Action, Wrong> {
+    Action::parse(&read("action", text)?).map_err(|fault| Wrong::in_part("", &fault))
 }
 
 fn template(part: &str, payload: &Payload) -> Result<Template, Wrong> {

@@ -19,7 +19,7 @@ use serde_json::Value;
 use super::action;
 use super::book::{Book, Parsed, Wrong};
 use super::scope;
-use crate::expression::{RunView, Scope};
+use crate::expression::{RunView, Scope, kind_of};
 use crate::inputs::{Inputs, Violation};
 use crate::shelf::Shelf;
 use crate::worker::executor::failure;
@@ -110,12 +110,12 @@ impl Resolver {
                 }
                 of_item(view, parsed, desk, item)
             }
-            What::Step(_) | What::Output => of_step(view, parsed, &mut desk.scope),
+            What::Step(_) | What::Output => of_step(view, parsed, &desk.scope),
         }
     }
 }
 
-fn of_step(view: &dyn View, parsed: &Parsed, scope: &mut Scope) -> Result<Answer, Wrong> {
+fn of_step(view: &dyn View, parsed: &Parsed, scope: &Scope) -> Result<Answer, Wrong> {
     if let Some(condition) = &parsed.condition {
         let holds = condition.evaluate(scope).map_err(|fault| Wrong::in_part("if", &fault))?;
         if !holds {
@@ -125,7 +125,7 @@ fn of_step(view: &dyn View, parsed: &Parsed, scope: &mut Scope) -> Result<Answer
     if let Some(items) = &parsed.items {
         let items = items.evaluate(scope).map_err(|fault| Wrong::in_part("each", &fault))?;
         let Value::Array(list) = &items else {
-            return Err(Wrong(format!("each must be a list, and this is {}", kind(&items))));
+            return Err(Wrong(format!("each must be a list, and this is {}", kind_of(&items))));
         };
         let count = u32::try_from(list.len()).ok().filter(|count| *count <= ITEMS_MAX);
         let count = count.ok_or_else(|| {
@@ -140,13 +140,13 @@ fn of_item(view: &dyn View, parsed: &Parsed, desk: &mut Desk, item: Item) -> Res
     let element = usize::try_from(item.0).ok().and_then(|place| desk.items.get(place));
     desk.scope.item = Some(element.cloned().ok_or_else(|| gone("element"))?);
     desk.scope.index = Some(u64::from(item.0));
-    order(view, parsed, &mut desk.scope)
+    order(view, parsed, &desk.scope)
 }
 
 /// What a task is to do.
-fn order(view: &dyn View, parsed: &Parsed, scope: &mut Scope) -> Result<Answer, Wrong> {
+fn order(view: &dyn View, parsed: &Parsed, scope: &Scope) -> Result<Answer, Wrong> {
     let Some(template) = &parsed.action else { return Ok(Answer::Proceed(None)) };
-    let action = template.evaluate(scope)?;
+    let action = template.evaluate(scope).map_err(|fault| Wrong::in_part("", &fault))?;
     let mut order = action::order(action).map_err(Wrong)?;
     if let Order::Child { workflow, input } = &mut order {
         *input = bound(view, workflow, input, scope)?;
@@ -199,17 +199,6 @@ fn gone(what: &str) -> Wrong {
 
 fn payload(value: &Value) -> Payload {
     Payload(value.to_string().into_bytes())
-}
-
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "true or false",
-        Value::Number(_) => "a number",
-        Value::String(_) => "text",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
-    }
 }
 
 /// About how many bytes an answer puts into the log.
