@@ -15,7 +15,6 @@ use std::time::{Duration, Instant};
 use oarlock_engine::apply::Engine;
 use oarlock_engine::feed;
 use oarlock_engine::id::NodeId;
-use openraft::async_runtime::WatchReceiver as _;
 use openraft::impls::BasicNode;
 use tokio::sync::Notify;
 
@@ -119,14 +118,20 @@ pub(crate) async fn begin(config: &Config, log: Log, machine: Machine) -> Result
     let wrong = |why: &dyn std::fmt::Display| Fault::Raft(why.to_string());
     let settings = config.raft().map_err(|why| wrong(&why))?;
     let raft = Raft::new(node, settings, Peers, log, machine).await.map_err(|why| wrong(&why))?;
-    if !raft.is_initialized().await.map_err(|why| wrong(&why))? {
+    let founded = raft.is_initialized().await.map_err(|why| wrong(&why))?;
+    if !founded {
         let members = std::collections::BTreeMap::from([(node, BasicNode::default())]);
         raft.initialize(members).await.map_err(|why| wrong(&why))?;
     }
-    let voters: Vec<u64> = raft.voter_ids().collect();
+    // Asked of the core itself: what openraft publishes may be a little behind.
+    let voters: Vec<u64> = raft
+        .with_raft_state(|state| state.membership_state.effective().voter_ids().collect())
+        .await
+        .map_err(|why| wrong(&why))?;
     if voters == [node] {
-        if raft.metrics().borrow_watched().current_leader != Some(node) {
-            // Nobody else could have a say in it: why wait for a time-out.
+        if founded {
+            // Nobody else could have a say in it: why wait for a time-out. (Founding elects by itself; a second election would
+            // end the first one's term just when somebody begins to write.)
             raft.trigger().elect(false).await.map_err(|why| wrong(&why))?;
         }
         raft.wait(Some(LEAD_WAIT))

@@ -41,6 +41,9 @@ pub(crate) struct Shared {
     pub(crate) shelf: Shelf,
     pub(crate) gate: Arc<Gate>,
     pub(crate) memory: Mutex<Memory>,
+    /// What a test wants to be called after each sync.
+    #[cfg(test)]
+    pub(crate) after_sync: Mutex<Option<Box<dyn FnMut() + Send>>>,
 }
 
 /// What is known of the log without asking the disk.
@@ -72,7 +75,14 @@ impl Log {
         };
         let shelf = Shelf::new(db);
         let memory = Mutex::new(memory);
-        let shared = Arc::new(Shared { place: place.clone(), shelf, gate, memory });
+        let shared = Arc::new(Shared {
+            place: place.clone(),
+            shelf,
+            gate,
+            memory,
+            #[cfg(test)]
+            after_sync: Mutex::default(),
+        });
         let (jobs, waiting) = sync_channel(LOG_JOBS_MAX);
         let writer = Writer::new(shared.clone(), mark, promise);
         let thread = std::thread::Builder::new()
@@ -86,6 +96,12 @@ impl Log {
     pub(crate) fn stop(&self) {
         // It may have stopped already.
         let _stopped = self.jobs.send(Job::Stop);
+    }
+
+    /// Calls a test after each sync.
+    #[cfg(test)]
+    pub(crate) fn after_sync(&self, hook: Box<dyn FnMut() + Send>) {
+        *self.shared.after_sync.lock().unwrap_or_else(PoisonError::into_inner) = Some(hook);
     }
 
     /// Bytes of its files and of its tables in memory.
@@ -303,7 +319,8 @@ impl RaftLogReader<Cell> for Log {
                 Err(error) => Some((vec![Err(error)], (log, to))),
             }
         });
-        pieces.flat_map(stream::iter)
+        // It is polled once more after its end.
+        pieces.flat_map(stream::iter).fuse()
     }
 
     async fn read_vote(&mut self) -> Result<Option<Vote>, io::Error> {

@@ -249,6 +249,12 @@ impl Writer {
         self.shared.shelf.with(|db| db.write_opt(batch, &options))?;
         if self.sync {
             metric::synced(begin.elapsed(), self.done.len());
+            #[cfg(test)]
+            if let Some(hook) =
+                &mut *self.shared.after_sync.lock().unwrap_or_else(PoisonError::into_inner)
+            {
+                hook();
+            }
         }
         Ok(())
     }

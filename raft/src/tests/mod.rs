@@ -1,0 +1,4 @@
+//! Tests that must see inside: openraft's own suite, and what a power cut leaves.
+
+mod power;
+mod suite;
