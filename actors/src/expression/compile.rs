@@ -7,7 +7,7 @@ use cel::{Context, Value as CelValue};
 use serde_json::Value;
 
 use super::convert::{self, Boxed};
-use super::fault::{self, Fault};
+use super::fault::{self, Fault, Sort};
 use super::function::ENV;
 use super::names::{self, Mention, Name};
 use super::{EXPRESSION_BYTES_MAX, EXPRESSION_DEPTH_MAX, Scope, WORK_MAX, work};
@@ -101,7 +101,7 @@ impl Expression {
             Ok(value) => convert::to_json(&*value),
             Err(error) => {
                 let fault = fault::of_evaluation(&self.text, &self.written, &self.source, &error);
-                Err(self.explain(scope, fault))
+                Err(self.explain(scope, fault).sort(Sort::Data))
             }
         }
     }

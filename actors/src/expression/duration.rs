@@ -36,7 +36,8 @@ pub fn duration(text: &str) -> Result<Span, Fault> {
         return Err(Fault::new(format!("`{text}` is shorter than a millisecond")));
     }
     if millis > DURATION_MAX.0 {
-        return Err(Fault::new(format!("`{text}` is longer than ten years")));
+        return Err(Fault::new(format!("`{text}` is longer than ten years"))
+            .hint("leave the limit out where there is none"));
     }
     Ok(Span(millis))
 }

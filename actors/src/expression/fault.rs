@@ -6,9 +6,25 @@ use std::ops::Range;
 use cel::common::ast::{Expr, IdedExpr, SourceInfo};
 use cel::{ExecutionError, ParseErrors};
 
+/// What sort of fault it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Sort {
+    /// The text is not an expression.
+    #[default]
+    Malformed,
+    /// It names what nobody knows.
+    Unknown,
+    /// It names what a later release will know.
+    NotYet,
+    /// It is well formed, and the data is not what it expects.
+    Data,
+}
+
 /// An author's mistake, or data that is not what the author expected.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Fault {
+    /// What sort of fault it is.
+    pub sort: Sort,
     /// JSON Pointer to the text, inside the value that was parsed; empty where the value is the text.
     pub pointer: String,
     /// The bytes of that text it is about, where they are known.
@@ -22,6 +38,11 @@ pub struct Fault {
 impl Fault {
     pub(super) fn new(message: impl Into<String>) -> Fault {
         Fault { message: message.into(), ..Fault::default() }
+    }
+
+    pub(super) fn sort(mut self, sort: Sort) -> Fault {
+        self.sort = sort;
+        self
     }
 
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Fault {
@@ -92,11 +113,18 @@ pub(super) fn of_syntax(text: &str, errors: &ParseErrors) -> Fault {
     if first.msg.contains("token recognition error") {
         return match token.chars().next() {
             Some('\'' | '"') => Fault::new("this text has no closing quote").at(start..text.len()),
+            Some(letter) if letter.is_alphabetic() => {
+                Fault::new(format!("names in expressions cannot have the letter `{letter}`"))
+                    .hint("write such names in brackets: inputs[\"…\"], tasks[\"…\"]")
+                    .at(at)
+            }
             _ => Fault::new(format!("`{token}` does not belong in an expression")).at(at),
         };
     }
     if token == "<EOF>" || start >= text.len() {
-        let fault = Fault::new("the expression ends too early").at(text.len()..text.len());
+        let end = text.trim_end();
+        let last = end.char_indices().next_back().map_or(0, |(at, _)| at);
+        let fault = Fault::new("the expression ends too early").at(last..end.len());
         return match unclosed(text) {
             Some(bracket) => fault.hint(format!("a `{bracket}` is missing")),
             None => fault,

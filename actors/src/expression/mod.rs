@@ -16,7 +16,6 @@
 //! Evaluation happens outside the engine and its verdict is proposed as data: two replicas with two versions of this library
 //! must not be able to disagree.
 
-mod action;
 mod compile;
 mod convert;
 mod duration;
@@ -32,10 +31,9 @@ use std::collections::BTreeMap;
 use oarlock_engine::time::Moment;
 use serde_json::Value;
 
-pub use action::Action;
 pub use compile::Expression;
 pub use duration::{DURATION_MAX, duration, spell};
-pub use fault::Fault;
+pub use fault::{Fault, Sort};
 pub use names::{FUNCTIONS, Mention, Name, RUN_FIELDS, TASK_FIELDS, nearest};
 pub use template::{Condition, Template, kind_of};
 

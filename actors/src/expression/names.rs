@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use cel::common::ast::{CallExpr, EntryExpr, Expr, IdedExpr, LiteralValue, SourceInfo};
 
-use super::fault::Fault;
+use super::fault::{Fault, Sort};
 
 /// Names that mean something everywhere.
 const ROOTS: [&str; 6] = ["inputs", "tasks", "run", "item", "index", "env"];
@@ -190,9 +190,19 @@ impl<'a> Walk<'a> {
         }
         let plain = call.func_name.chars().all(|c| c.is_alphanumeric() || c == '_');
         if plain && !call.func_name.starts_with('_') {
-            let at = self.at(node);
+            let mut at = self.at(node);
+            // The parser places a call at its bracket.
+            if call.target.is_none() && self.text[..at.start].ends_with(&call.func_name) {
+                at.start -= call.func_name.len();
+            }
             if !FUNCTIONS.contains(&call.func_name.as_str()) {
-                let fault = Fault::new(format!("there is no function `{}`", call.func_name)).at(at);
+                // Of `x.f(…)` the name alone.
+                let gap = self.text[at.start..at.end].rfind(&format!("{}(", call.func_name));
+                let start = at.start + gap.unwrap_or(0);
+                let at = start..(start + call.func_name.len()).min(at.end.max(start));
+                let fault = Fault::new(format!("there is no function `{}`", call.func_name))
+                    .sort(Sort::Unknown)
+                    .at(at);
                 return Err(match nearest(&call.func_name, FUNCTIONS) {
                     Some(name) => fault.hint(format!("did you mean `{name}`?")),
                     None => fault,
@@ -235,7 +245,9 @@ impl<'a> Walk<'a> {
             ("env", _) => Name::Env,
             (name, _) if TYPES.contains(&name) => return Ok(()),
             (name, _) if LATER.contains(&name) => {
-                return Err(Fault::new(format!("`{name}` is not available yet")).at(at));
+                return Err(Fault::new(format!("`{name}` is not available yet"))
+                    .sort(Sort::NotYet)
+                    .at(at));
             }
             (name, _) => {
                 let fault = unknown(&format!("`{name}` is not known here"), name, ROOTS);
@@ -290,7 +302,7 @@ fn dashed(before: &str) -> Option<&str> {
 }
 
 fn unknown<const N: usize>(message: &str, name: &str, known: [&'static str; N]) -> Fault {
-    let fault = Fault::new(message);
+    let fault = Fault::new(message).sort(Sort::Unknown);
     match nearest(name, known) {
         Some(near) => fault.hint(format!("did you mean `{near}`?")),
         None if known.len() <= 10 => fault.hint(format!("known: {}", known.join(", "))),

@@ -115,6 +115,12 @@ impl Condition {
     pub fn parse(text: &str) -> Result<Condition, Fault> {
         let trimmed = text.trim();
         let inner = trimmed.strip_prefix("${{").and_then(|rest| rest.strip_suffix("}}"));
+        if let Some(second) = inner.unwrap_or(trimmed).find("${{") {
+            let start = text.len() - text.trim_start().len() + if inner.is_some() { 3 } else { 0 };
+            return Err(Fault::new("a condition is one expression, without `${{ }}` inside")
+                .hint("write the names alone: `inputs.a && inputs.b`")
+                .at(start + second..start + second + 3));
+        }
         let start = inner.map_or(0, |_| text.find("${{").unwrap_or(0) + 3);
         let expression =
             Expression::parse(inner.unwrap_or(text)).map_err(|fault| fault.shifted(start))?;
@@ -183,13 +189,7 @@ fn read(value: &Value, depth: usize, mentions: &mut Vec<Mention>, faults: &mut V
         return Node::Fixed(Value::Null);
     }
     match value {
-        Value::String(text) if text.contains("${{") => match read_text(text, mentions) {
-            Ok(node) => node,
-            Err(fault) => {
-                faults.push(fault);
-                Node::Fixed(Value::Null)
-            }
-        },
+        Value::String(text) if text.contains("${{") => read_text(text, mentions, faults),
         Value::Array(list) => {
             let nodes = list.iter().enumerate().map(|(place, element)| {
                 under(&place.to_string(), mentions, faults, |mentions, faults| {
@@ -251,31 +251,40 @@ fn under(
     node
 }
 
-fn read_text(text: &str, mentions: &mut Vec<Mention>) -> Result<Node, Fault> {
+/// A text with a fault in it becomes a fixed one; it is not to be evaluated.
+fn read_text(text: &str, mentions: &mut Vec<Mention>, faults: &mut Vec<Fault>) -> Node {
+    let pieces = scan(text).unwrap_or_else(|fault| {
+        faults.push(fault);
+        Vec::new()
+    });
     let mut parts = Vec::new();
-    for piece in scan(text)? {
-        parts.push(match piece {
-            Piece::Text(text) => Part::Text(text),
+    for piece in pieces {
+        match piece {
+            Piece::Text(text) => parts.push(Part::Text(text)),
             Piece::Code(range) => {
                 let start = range.start;
-                let expression =
-                    Expression::parse(&text[range]).map_err(|fault| fault.shifted(start))?;
-                mentions.extend(expression.mentions().iter().map(|mention| Mention {
-                    position: mention.position.start + start..mention.position.end + start,
-                    ..mention.clone()
-                }));
-                Part::Code(Code { expression, start })
+                match Expression::parse(&text[range]) {
+                    Ok(expression) => {
+                        mentions.extend(expression.mentions().iter().map(|mention| Mention {
+                            position: mention.position.start + start..mention.position.end + start,
+                            ..mention.clone()
+                        }));
+                        parts.push(Part::Code(Code { expression, start }));
+                    }
+                    Err(fault) => faults.push(fault.shifted(start)),
+                }
             }
-        });
+        }
     }
     if let [Part::Code(_)] = parts.as_slice()
         && let Some(Part::Code(code)) = parts.pop()
     {
-        return Ok(Node::Lone(code));
+        return Node::Lone(code);
     }
     match parts.as_mut_slice() {
-        [Part::Text(text)] => Ok(Node::Fixed(Value::String(std::mem::take(text)))),
-        _ => Ok(Node::Text(parts)),
+        [] => Node::Fixed(Value::Null),
+        [Part::Text(text)] => Node::Fixed(Value::String(std::mem::take(text))),
+        _ => Node::Text(parts),
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use oarlock_actors::expression::{Action, Condition, Template, duration};
+use oarlock_actors::expression::{Condition, Template, duration};
 use oarlock_actors::role::action::order;
 use oarlock_engine::blob::Payload;
 use oarlock_engine::catalog::{self, Definition, Each, OnFailure, Rule, Step};
@@ -88,14 +88,8 @@ fn step(
     let defaults = file.defaults.as_ref();
     let (rule, condition) = condition(task);
     let action = action(task);
-    let computed = Action::parse(&action).map_err(|fault| fault.to_string())?;
-    let fixed = Template::parse(&action).is_ok_and(|template| template.is_static());
-    let order = if fixed {
-        let plain = computed.evaluate(&Default::default()).map_err(|fault| fault.to_string())?;
-        Some(order(plain)?)
-    } else {
-        None
-    };
+    let template = Template::parse(&action).map_err(|fault| fault.to_string())?;
+    let order = template.fixed().map(|plain| order(plain.clone())).transpose()?;
     Ok(Step {
         name: name.to_owned(),
         needs: graph.needs[place].iter().map(|need| number(*need)).collect(),

@@ -63,8 +63,9 @@ impl Document<'_> {
     }
 
     /// The document as JSON without what the problems are about, so that everything else can be checked too. A task that is no
-    /// object, or has a broken action, becomes one that does nothing.
-    pub(super) fn sound(&self, problems: &[Problem]) -> Value {
+    /// object, or has a broken action, becomes one that does nothing. First only the innermost values are taken out; where what
+    /// is left has no shape, `whole` takes out the fields around them.
+    pub(super) fn sound(&self, problems: &[Problem], whole: bool) -> Value {
         let mut value = self.root.json();
         for problem in problems {
             let steps: Vec<String> = problem
@@ -77,11 +78,18 @@ impl Document<'_> {
             match steps.as_slice() {
                 // Of two tasks with one name the first is as good as any.
                 _ if problem.code == code::DUPLICATE => {}
+                [_, .., _] if !whole && steps.len() > 2 && is_inner(&steps) => {
+                    take_out(&mut value, &steps);
+                }
                 [tasks, task, rest @ ..] if tasks == "tasks" => {
                     let tasks = root.get_mut("tasks").and_then(Value::as_object_mut);
                     if let Some(task) = tasks.and_then(|tasks| tasks.get_mut(task)) {
                         mend(task, problem.code, rest);
                     }
+                }
+                [first, second, ..] if !whole => {
+                    let inner = root.get_mut(first).and_then(Value::as_object_mut);
+                    inner.and_then(|inner| inner.shift_remove(second));
                 }
                 [first, ..] => {
                     root.shift_remove(first);
@@ -95,6 +103,33 @@ impl Document<'_> {
             root.entry("tasks").or_insert_with(|| json!({}));
         }
         value
+    }
+}
+
+/// Whether a place is inside a field of a task, of an input or of the workflow.
+fn is_inner(steps: &[String]) -> bool {
+    steps.len() > if steps[0] == "tasks" { 3 } else { 2 }
+}
+
+fn take_out(value: &mut Value, steps: &[String]) {
+    let Some((last, way)) = steps.split_last() else { return };
+    let around = way.iter().try_fold(value, |value, step| match value {
+        Value::Object(object) => object.get_mut(step),
+        Value::Array(list) => list.get_mut(step.parse::<usize>().ok()?),
+        _ => None,
+    });
+    match around {
+        Some(Value::Object(object)) => {
+            object.shift_remove(last);
+        }
+        // Places in the list must stay what they are.
+        Some(Value::Array(list)) => {
+            if let Some(element) = last.parse::<usize>().ok().and_then(|place| list.get_mut(place))
+            {
+                *element = Value::Null;
+            }
+        }
+        _ => {}
     }
 }
 

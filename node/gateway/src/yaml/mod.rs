@@ -22,6 +22,8 @@ mod schema;
 mod structure;
 mod tree;
 
+use std::collections::BTreeMap;
+
 use oarlock_engine::catalog::{DEFINITION_BYTES_MAX, Definition};
 
 pub use code::TABLE as CODES;
@@ -53,16 +55,27 @@ pub fn parse(text: &str, file_name: &str) -> Result<Parsed, Report> {
     let sources = sources(text, &roots);
     let mut problems = Vec::new();
     let mut definitions: Vec<Definition> = Vec::new();
+    let mut names: BTreeMap<String, std::ops::Range<usize>> = BTreeMap::new();
     for (root, source) in roots.into_iter().zip(sources) {
         let document = Document { text, root };
-        if let Some(definition) = one(&document, source, &mut problems) {
-            if definitions.iter().any(|other| other.name == definition.name) {
-                let message = format!("the file has two workflows named `{}`", definition.name);
-                let mut problem = document.problem(code::DUPLICATE, "/name", message);
+        definitions.extend(one(&document, source, &mut problems));
+        let Some(tree::Node::Text(name)) = document.root.get("name").map(|spot| &spot.node) else {
+            continue;
+        };
+        let mut problem = document.problem(
+            code::DUPLICATE,
+            "/name",
+            format!("the file has two workflows named `{name}`"),
+        );
+        match names.get(name) {
+            Some(first) => {
                 problem.label = "give one of them another name".to_owned();
+                problem.context = Some((first.clone(), "first here".to_owned()));
                 problems.push(problem);
             }
-            definitions.push(definition);
+            None => {
+                names.insert(name.clone(), problem.span);
+            }
         }
     }
     let report = report(problems);
@@ -76,8 +89,8 @@ fn one(document: &Document<'_>, source: &str, problems: &mut Vec<Problem>) -> Op
     if found.iter().all(|problem| problem.code == code::DUPLICATE) {
         found.extend(structure::check(document));
     }
-    let sound = document.sound(&found);
-    let file = serde_json::from_value::<file::Workflow>(sound);
+    let read = |whole| serde_json::from_value::<file::Workflow>(document.sound(&found, whole));
+    let file = read(false).or_else(|_| read(true));
     let fatal =
         found.iter().any(|problem| problem.pointer.is_empty() && problem.code != code::MISSING);
     let built = match file {

@@ -85,12 +85,10 @@ impl Checker<'_> {
                     }
                 }
                 if list.is_empty() && target.get("minItems").is_some() {
-                    self.say(
-                        code::WRONG_VALUE,
-                        pointer,
-                        "the list is empty",
-                        "it needs at least one element",
-                    );
+                    let name = pointer.rsplit('/').next().unwrap_or_default();
+                    let message =
+                        format!("`{name}` in {} is an empty list", owner(parent(pointer)));
+                    self.say(code::WRONG_VALUE, pointer, &message, "it needs at least one element");
                 }
             }
             Node::Number(number) => self.range(target, number.as_f64().unwrap_or(0.0), pointer),
@@ -115,13 +113,17 @@ impl Checker<'_> {
         let required = schema.get("required").and_then(Value::as_array).into_iter().flatten();
         let missing: Vec<&str> =
             required.filter_map(Value::as_str).filter(|name| spot.get(name).is_none()).collect();
-        self.missing(&missing, pointer);
+        // A field of a later release stands in its place: that is said already.
+        let kind = kind_of(pointer);
+        if kind != "Wait" || !entries.iter().any(|(key, _)| is_later(kind, &key.name)) {
+            self.missing(&missing, pointer);
+        }
     }
 
     fn missing(&mut self, names: &[&str], pointer: &str) {
         let Some(first) = names.first() else { return };
         let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-        let message = format!("{} has no {}", owner(pointer), quoted.join(" and no "));
+        let message = format!("{} has no {}", owner(pointer), listed(&quoted));
         let at = if names.len() == 1 { join(pointer, first) } else { pointer.to_owned() };
         let mut problem = self.document.problem(code::MISSING, &at, message);
         // What is missing has no place: the object it is missing from stands for it.
@@ -143,8 +145,7 @@ impl Checker<'_> {
             .collect();
         let kind = kind_of(pointer);
         let owner = owner(pointer);
-        let later = LATER.iter().any(|(of, names)| *of == kind && names.contains(&name));
-        let mut problem = if later {
+        let mut problem = if is_later(kind, name) {
             let message = format!("`{name}` in {owner} is not available yet");
             let mut problem = self.document.problem(code::NOT_YET, inner, message);
             problem.label = "a later release will know it".to_owned();
@@ -235,6 +236,12 @@ impl Checker<'_> {
             }
             (Node::Object(entries), _) if entries.len() == 1 && wanted.starts_with("text") => {
                 (code::WRONG_VALUE, "quote the text if it was meant as one".to_owned())
+            }
+            (Node::Text(_), _) if parent(pointer) == "/tasks" => {
+                (code::WRONG_VALUE, format!("say what the task does: `{name}: {{run: …}}`"))
+            }
+            (Node::Object(_), _) if wanted.starts_with("a command") => {
+                (code::WRONG_VALUE, "write the command itself: `run: ./extract.sh`".to_owned())
             }
             _ => (code::WRONG_VALUE, String::new()),
         };
@@ -342,6 +349,18 @@ fn synonym<'a>(name: &str, fields: &[&'a str]) -> Option<&'a str> {
     ];
     let meant = WORDS.iter().find(|(word, _)| *word == name)?.1;
     fields.iter().copied().find(|field| *field == meant)
+}
+
+/// `a`, no `b` and no `c`
+fn listed(names: &[String]) -> String {
+    match names {
+        [most @ .., last] if !most.is_empty() => format!("{} and no {last}", most.join(", no ")),
+        names => names.concat(),
+    }
+}
+
+fn is_later(kind: &str, name: &str) -> bool {
+    LATER.iter().any(|(of, names)| *of == kind && names.contains(&name))
 }
 
 fn parent(pointer: &str) -> &str {

@@ -137,7 +137,7 @@ impl Check<'_> {
         for (field, there) in [("env", task.env.is_some()), ("dir", task.dir.is_some())] {
             if there && action != "run" {
                 let message = format!("`{field}` of task `{name}` has no meaning for `{action}`");
-                self.add(code::COMBINATION, &join(at, field), message, "only a `run` has it");
+                self.add_key(code::COMBINATION, &join(at, field), message, "only a `run` has it");
             }
         }
         if matches!(action, "sleep" | "wait" | "workflow" | "emit") {
@@ -248,7 +248,11 @@ impl Check<'_> {
         let plain =
             !name.is_empty() && name.len() <= NAME_BYTES_MAX && !name.contains(char::is_whitespace);
         if !plain && !name.contains("${{") {
-            let message = format!("`{name}` is not a name for a {what}");
+            let article = if what == "event" { "an" } else { "a" };
+            let message = match name {
+                "" => format!("the name of {article} {what} is empty"),
+                name => format!("`{name}` is not a name for {article} {what}"),
+            };
             self.add(code::BAD_NAME, at, message, "1 to 128 letters without spaces");
         }
     }

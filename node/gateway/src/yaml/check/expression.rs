@@ -1,6 +1,6 @@
 //! Conditions and templates: can they be read, and is everything they name there to be seen?
 
-use oarlock_actors::expression::{Condition, Fault, Mention, Name, Template, nearest};
+use oarlock_actors::expression::{Condition, Fault, Mention, Name, Sort, Template, nearest};
 use serde_json::{Value, json};
 
 use super::{Check, Graph};
@@ -83,7 +83,8 @@ impl Check<'_> {
                 self.template(graph, &pointer, &each.0, step);
             }
         }
-        let inner = Sight { each: task.each.is_some(), ..step };
+        let each = task.each.is_some() || self.is_broken(&join(&at, "each"));
+        let inner = Sight { each, ..step };
         if let Some(env) = &task.env {
             self.template(graph, &join(&at, "env"), &Value::Object(env.texts()), inner);
         }
@@ -147,10 +148,10 @@ impl Check<'_> {
 
     fn fault(&mut self, at: &str, fault: &Fault) {
         let hint = fault.hint.clone().unwrap_or_default();
-        let code = match fault.message.ends_with("not available yet") {
-            true => code::NOT_YET,
-            false if fault.message.contains("not known here") => code::REFERENCE,
-            false => code::EXPRESSION,
+        let code = match fault.sort {
+            Sort::NotYet => code::NOT_YET,
+            Sort::Unknown => code::REFERENCE,
+            Sort::Malformed | Sort::Data => code::EXPRESSION,
         };
         if let Some(mut problem) = self.make(code, at, fault.message.clone(), &hint) {
             if let Some(span) =

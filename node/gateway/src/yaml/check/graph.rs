@@ -216,8 +216,11 @@ impl Check<'_> {
                     let message = format!(
                         "`on_failure` of task `{name}` names `{target}`, and there is no such task"
                     );
-                    let label = nearest(target, graph.names.iter().map(String::as_str))
-                        .map_or_else(String::new, |near| format!("did you mean `task:{near}`?"));
+                    let near = nearest(target, graph.names.iter().map(String::as_str));
+                    let label = near.map_or_else(
+                        || "add the task, or name another".to_owned(),
+                        |near| format!("did you mean `task:{near}`?"),
+                    );
                     self.add(code::ON_FAILURE, &at, message, &label);
                 }
                 Some(_) if target == name => {

@@ -41,7 +41,7 @@ fn property(input: &Input) -> Value {
     put("format", input.format.map(|format| json!(format)));
     put("description", input.description.clone().map(Value::String));
     put("enum", input.allowed.clone().map(Value::Array));
-    put("default", input.default.clone());
+    put("default", input.default.clone().filter(|default| !default.is_null()));
     put("minimum", input.minimum.map(number));
     put("maximum", input.maximum.map(number));
     put("minLength", input.min_length.map(Value::from));

@@ -62,6 +62,22 @@ impl Check<'_> {
         }
     }
 
+    /// Adds a problem with a key rather than with its value.
+    fn add_key(
+        &mut self,
+        code: &'static str,
+        pointer: &str,
+        message: impl Into<String>,
+        label: &str,
+    ) {
+        if let Some(mut problem) = self.make(code, pointer, message, label) {
+            if let Some(key) = self.document.root.key(pointer) {
+                problem.span = key.at.clone();
+            }
+            self.problems.push(problem);
+        }
+    }
+
     fn warn(&mut self, pointer: &str, message: impl Into<String>, label: &str) {
         if let Some(mut problem) = self.make(code::NO_EFFECT, pointer, message, label) {
             problem.severity = Severity::Warning;
@@ -131,7 +147,7 @@ impl Check<'_> {
             }
         }
         let tasks = file.tasks.0.len();
-        if tasks == 0 {
+        if tasks == 0 && self.document.root.get("tasks").is_some() {
             self.add(code::MISSING, "/tasks", "the workflow has no tasks", "add at least one");
         }
         if tasks > STEPS_MAX {
@@ -176,26 +192,32 @@ impl Check<'_> {
             .chars()
             .next()
             .is_some_and(|c| first(c) || (capitals && (c.is_ascii_uppercase() || c == '_')));
-        let problem = if name.len() > NAME_BYTES_MAX {
-            format!(
-                "the name of a {what} has at most {NAME_BYTES_MAX} letters, and this has {}",
-                name.len()
-            )
-        } else if begins && name.chars().all(fits) {
+        if begins && name.chars().all(fits) && name.len() <= NAME_BYTES_MAX {
             return;
-        } else {
-            format!("`{name}` is not a name for a {what}")
-        };
+        }
         let letters = if capitals { "letters" } else { "small letters" };
-        let label = match slug(name, capitals) {
-            Some(better) if better != name => format!("for example `{better}`"),
-            _ => format!("names have {letters}, digits, `-` and `_`"),
+        let article = if what == "input" { "an" } else { "a" };
+        let (message, label) = if name.is_empty() {
+            (format!("the name of {article} {what} is empty"), "write one".to_owned())
+        } else if name.len() > NAME_BYTES_MAX {
+            let long = name.len();
+            (
+                format!(
+                    "the name of {article} {what} has at most {NAME_BYTES_MAX} letters, and this has {long}"
+                ),
+                "make it shorter".to_owned(),
+            )
+        } else {
+            let label = match slug(name, capitals) {
+                Some(better) if better != name => format!("for example `{better}`"),
+                _ => String::new(),
+            };
+            (format!("`{name}` is not a name for {article} {what}"), label)
         };
-        if let Some(mut problem) = self.make(code::BAD_NAME, pointer, problem, &label) {
+        if let Some(mut problem) = self.make(code::BAD_NAME, pointer, message, &label) {
             problem.notes.push(("allowed", format!("{letters}, digits, `-` and `_`")));
-            if what == "task"
-                && let Some(key) = self.document.root.key(pointer)
-            {
+            let key = self.document.root.key(pointer).filter(|_| matches!(what, "task" | "input"));
+            if let Some(key) = key {
                 problem.span = key.at.clone();
             }
             self.problems.push(problem);

@@ -175,7 +175,7 @@ form!(
         let policy = generator.subschema_for::<RetryPolicy>();
         json_schema!({
             "anyOf": [{"type": "integer", "minimum": 0, "maximum": 999}, policy],
-            "x-expected": "how many retries, or an object such as {max_attempts: 5, initial_delay: 10s}",
+            "x-expected": "a number of retries, or an object such as {max_attempts: 5, initial_delay: 10s}",
             "examples": [3, {"max_attempts": 5, "initial_delay": "10s", "max_delay": "5m", "backoff_factor": 2.0}],
         })
     }

@@ -7,6 +7,7 @@
 mod form;
 
 use schemars::JsonSchema;
+use serde::de::{Deserialize, Deserializer};
 use serde_json::Value;
 
 pub(crate) use form::{
@@ -72,7 +73,8 @@ pub(crate) struct Input {
     pub kind: Option<InputType>,
     /// What a text must look like.
     pub format: Option<Format>,
-    /// The value where none is given; then the input may be left out. May be computed from `run`: `${{ run.scheduled_at.date() }}`.
+    /// The value where none is given; then the input may be left out. `null` where there is none to name. May be computed from `run`: `${{ run.scheduled_at.date() }}`.
+    #[serde(default, deserialize_with = "present")]
     pub default: Option<Value>,
     /// What it is for.
     pub description: Option<String>,
@@ -189,6 +191,7 @@ pub(crate) struct Task {
     #[schemars(example = &"orders.loaded")]
     pub emit: Option<String>,
     /// Nothing: for joins and for trying things out.
+    #[serde(default, deserialize_with = "present")]
     pub noop: Option<Noop>,
 
     /// The tasks that must have ended first: a name or a list of names.
@@ -325,6 +328,15 @@ pub(crate) struct NoopBody {
     /// Fail with this message.
     #[expect(dead_code, reason = "read for its schema only")]
     pub fail: Option<String>,
+}
+
+/// A field that is there with the value null, which is not the same as not being there.
+fn present<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    T::deserialize(deserializer).map(Some)
 }
 
 fn example_not_on() -> Value {
