@@ -16,6 +16,7 @@
 //! Evaluation happens outside the engine and its verdict is proposed as data: two replicas with two versions of this library
 //! must not be able to disagree.
 
+mod action;
 mod compile;
 mod convert;
 mod duration;
@@ -31,6 +32,7 @@ use std::collections::BTreeMap;
 use oarlock_engine::time::Moment;
 use serde_json::Value;
 
+pub use action::Action;
 pub use compile::Expression;
 pub use duration::{DURATION_MAX, duration, spell};
 pub use fault::{Fault, Sort};
