@@ -9,7 +9,7 @@
 //!
 //! # async fn story() -> Result<(), oarlock_client::Error> {
 //! let client = Client::from_env()?;                            // OARLOCK_ADDR, OARLOCK_TOKEN …
-//! client.apply("name: hello\ntasks: {greet: {run: echo hi}}").send().await?;
+//! client.apply("kind: workflow\nname: hello\ntasks: {greet: {run: echo hi}}").send().await?;
 //!
 //! let run = client.workflow("hello").start().input("day", "2026-11-20").send().await?;
 //! let result = client.run(&run.id).wait().await?;              // follows the feed until the run is over

@@ -92,9 +92,10 @@ impl RunHandle {
         Log::open(&self.client, call).await
     }
 
-    /// Everything that is known of it, in one document.
-    pub async fn export(&self) -> Result<Value, Error> {
-        self.client.ask(Call::get(self.path("/export"))).await
+    /// Everything that is known of it, one JSON object a line.
+    pub async fn export(&self) -> Result<String, Error> {
+        let response = self.client.send(Call::get(self.path("/export"))).await?;
+        response.text().await.map_err(|fault| self.client.lost(fault))
     }
 
     /// Its tasks, in the order of the file; a fan-out has one for each item.

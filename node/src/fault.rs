@@ -134,10 +134,9 @@ impl Fault {
             };
             text.push_str(&format!("{}: {}\n", painted(colour, red, &head), self.what));
         }
-        if let Some(problem) = &self.problem {
-            for fault in &problem.violations {
-                text.push_str(&violation(fault));
-            }
+        let violations = self.problem.iter().flat_map(|problem| &problem.violations);
+        for fault in violations {
+            text.push_str(&violation(fault, &self.what));
         }
         for (place, line) in self.help.iter().enumerate() {
             let head = if place == 0 { painted(colour, cyan, "help:") } else { "     ".to_owned() };
@@ -151,7 +150,8 @@ impl Fault {
     }
 }
 
-fn violation(fault: &oarlock_client::v1::Violation) -> String {
+/// One thing that is wrong, with its place; where the headline says it already, the place alone.
+fn violation(fault: &oarlock_client::v1::Violation, what: &str) -> String {
     let place = match (fault.line, fault.column, fault.pointer.as_str()) {
         (Some(line), Some(column), _) => format!("{line}:{column}: "),
         (Some(line), None, _) => format!("{line}: "),
@@ -162,6 +162,10 @@ fn violation(fault: &oarlock_client::v1::Violation) -> String {
         "" => String::new(),
         hint => format!("  ({hint})"),
     };
+    if what.ends_with(&fault.detail) {
+        let place = place.trim_end_matches(": ");
+        return if place.is_empty() { String::new() } else { format!("  at {place}{hint}\n") };
+    }
     format!("  - {place}{}{hint}\n", fault.detail)
 }
 

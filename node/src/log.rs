@@ -17,7 +17,9 @@ pub(crate) enum Form {
 
 /// Begins to log with this filter: `info`, `oarlock_raft=debug,warn`. A second call changes nothing.
 pub(crate) fn begin(filter: &str, form: Form) -> Result<(), String> {
-    let filter = EnvFilter::try_new(filter).map_err(|fault| format!("`{filter}`: {fault}"))?;
+    // What the consensus library says of its own work is for those who ask for it by name.
+    let all = format!("openraft=warn,{filter}");
+    let filter = EnvFilter::try_new(all).map_err(|fault| format!("`{filter}`: {fault}"))?;
     let people = std::io::stderr().is_terminal();
     let json = form == Form::Json || (form == Form::Auto && !people);
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);

@@ -1,7 +1,7 @@
 //! A node: the order in which it starts, and the order in which it stops.
 //!
 //! ```text
-//!   start   door's address taken → replica open → crew mustered → door open → ready
+//!   start   folder made → address taken → replica open → crew mustered → door open → ready
 //!   stop    crew dismissed (running attempts may finish) → door closed → replica closed
 //! ```
 //!
@@ -9,7 +9,7 @@
 //! while the crew is dismissed, so that people can watch a node drain.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use oarlock_actors::crew::{Crew, CrewConfig, Dismissal};
@@ -66,6 +66,9 @@ pub(crate) struct Node {
 impl Node {
     /// Starts it; when this returns, it is ready.
     pub(crate) async fn start(plan: Plan) -> Result<Node, Fault> {
+        if let Some(data) = &plan.data {
+            usable(data)?;
+        }
         let listener = listen(&plan).await?;
         let address = listener.local_addr().map_err(|fault| broken(&fault.to_string()))?;
         let url = match plan.advertise.as_str() {
@@ -118,13 +121,28 @@ impl Node {
     }
 }
 
+/// Makes the data's folder, or says why that cannot be.
+fn usable(data: &Path) -> Result<(), Fault> {
+    std::fs::create_dir_all(data).map_err(|fault| {
+        let why = match fault.kind() {
+            std::io::ErrorKind::PermissionDenied => "this user may not write there".to_owned(),
+            std::io::ErrorKind::NotADirectory | std::io::ErrorKind::AlreadyExists => {
+                "there is a file in the way".to_owned()
+            }
+            _ => fault.to_string(),
+        };
+        let what = format!("cannot keep data in {}: {why}", data.display());
+        Fault::new(Exit::Invalid, what).help("choose another folder with --data")
+    })
+}
+
 /// Takes the address, or says who has it and what to do.
 async fn listen(plan: &Plan) -> Result<TcpListener, Fault> {
     let (listen, flag) = (&plan.listen, plan.listen_flag);
     TcpListener::bind(listen).await.map_err(|fault| match fault.kind() {
         std::io::ErrorKind::AddrInUse => {
             Fault::new(Exit::Conflict, format!("{listen} is taken: another program listens there"))
-                .help(format!("choose another with {flag}, or {flag} 0 for any free one"))
+                .help(format!("choose another with {flag}; port 0 is any free one"))
                 .help("if it is Oarlock: `oarlock status` tells")
         }
         std::io::ErrorKind::PermissionDenied => {

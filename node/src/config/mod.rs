@@ -80,8 +80,13 @@ impl Loaded {
     }
 
     fn read(&mut self, path: &str) -> Result<(), Fault> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|fault| Fault::new(Exit::Invalid, format!("cannot read {path}: {fault}")))?;
+        let text = std::fs::read_to_string(path).map_err(|fault| {
+            let why = match fault.kind() {
+                std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+                _ => fault.to_string(),
+            };
+            Fault::new(Exit::Invalid, format!("cannot read {path}: {why}"))
+        })?;
         let table: Table = text.parse().map_err(|fault: toml::de::Error| invalid(path, &fault))?;
         self.take(&table, "", path, &text)
     }

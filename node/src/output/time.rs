@@ -75,9 +75,9 @@ pub(crate) fn span_ms(ms: u64) -> String {
     }
 }
 
-/// A length of time that is watched while it grows: `0.2s`, `8.1s`, then as above.
+/// A length of time that is watched while it grows: `12ms`, `0.2s`, `8.1s`, then as above.
 pub(crate) fn seconds(ms: u64) -> String {
-    if ms < 10_000 { tenths(ms) } else { span_ms(ms) }
+    if (100..10_000).contains(&ms) { tenths(ms) } else { span_ms(ms) }
 }
 
 fn tenths(ms: u64) -> String {

@@ -106,7 +106,8 @@ impl Board<'_> {
             TaskStatus::Retrying => self.out.paint(Tint::Warn.style(), &note),
             _ => self.out.paint(Tint::Faint.style(), &note),
         };
-        let text = format!("  {mark} {name}{fill}  {:>6}   {:nodes$}   {note}", row.took, row.node);
+        let node = if nodes == 0 { String::new() } else { format!("{:nodes$}   ", row.node) };
+        let text = format!("  {mark} {name}{fill}  {:>6}   {node}{note}", row.took);
         text.trim_end().to_owned()
     }
 

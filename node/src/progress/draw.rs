@@ -75,24 +75,27 @@ impl Plan {
     fn of(nodes: &[Node]) -> Option<Plan> {
         let needs = reduced(nodes)?;
         let depth = depths(&needs)?;
-        let mut columns: Vec<Vec<Item>> = vec![Vec::new(); depth.iter().max()? + 1];
+        let last = *depth.iter().max()?;
+        let mut columns: Vec<Vec<Item>> = Vec::new();
         // Where each task's line has got to: the item in the last column that it reached.
-        let mut reached: Vec<Vec<usize>> = vec![Vec::new(); nodes.len()];
-        for column in 0..columns.len() {
-            let here: Vec<usize> = (0..nodes.len()).filter(|n| depth[*n] == column).collect();
-            for node in here {
-                let from: Option<Vec<usize>> =
-                    needs[node].iter().map(|need| reached[*need].last().copied()).collect();
-                reached[node].push(columns[column].len());
-                columns[column].push(Item { node: Some(node), from: from?, line: 0 });
-            }
+        let mut reached: Vec<Option<usize>> = vec![None; nodes.len()];
+        for column in 0..=last {
+            let mut items = Vec::new();
+            let mut next = reached.clone();
             for node in 0..nodes.len() {
-                if depth[node] < column && later(&needs, &depth, node, column) {
-                    let from = vec![*reached[node].last()?];
-                    reached[node].push(columns[column].len());
-                    columns[column].push(Item { node: None, from, line: 0 });
-                }
+                let from: Option<Vec<usize>> = match depth[node] {
+                    here if here == column => needs[node].iter().map(|n| reached[*n]).collect(),
+                    before if before < column && later(&needs, &depth, node, column) => {
+                        reached[node].map(|from| vec![from])
+                    }
+                    _ => continue,
+                };
+                next[node] = Some(items.len());
+                let name = (depth[node] == column).then_some(node);
+                items.push(Item { node: name, from: from?, line: 0 });
             }
+            reached = next;
+            columns.push(items);
         }
         let mut plan = Plan { columns };
         plan.arrange();

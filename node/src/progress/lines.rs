@@ -29,8 +29,9 @@ pub(super) async fn follow(session: &Session, id: &str) -> Result<Run, Fault> {
 fn line(event: &Event) -> Option<String> {
     let (group, kind) = event.kind.split_once('.')?;
     let word = match (group, kind) {
-        ("run", "marred" | "began" | "signal_taken") => return None,
+        ("run", "marred" | "released" | "signal_taken") => return None,
         ("run", "started") => "queued",
+        ("run", "began") => "running",
         ("run", word) => word,
         ("task", "opened" | "ordered" | "queued" | "forgotten") => return None,
         ("task", "started") => "running",

@@ -9,7 +9,7 @@ use oarlock_client::{Error, RunHandle};
 use super::board::Board;
 use super::{TASKS_MAX, ended};
 use crate::ask::Session;
-use crate::fault::Fault;
+use crate::fault::{Exit, Fault};
 use crate::output::Out;
 
 /// The shortest time between two pictures.
@@ -21,16 +21,25 @@ pub(super) async fn follow(session: &Session, id: &str) -> Result<Run, Fault> {
     let mut run = handle.get().await?;
     let mut tasks = tasks_of(&handle).await?;
     let mut screen = Screen::new(&session.out);
+    // The feed is read by a task of its own: a look that takes long must not cut a reading short.
+    let (tell, mut told) = tokio::sync::watch::channel(0_u64);
     let mut events = handle.events(0);
+    let mut reading = tokio::spawn(async move {
+        while events.next().await?.is_some() {
+            tell.send_modify(|count| *count += 1);
+        }
+        Ok::<(), Error>(())
+    });
     let mut tick = tokio::time::interval(REDRAW);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let (mut changed, mut over, mut silent) = (false, run.status.finished(), false);
     while !over {
         tokio::select! {
-            event = events.next() => match event? {
-                Some(_) => changed = true,
-                None => over = true,
-            },
+            Ok(()) = told.changed() => changed = true,
+            ended = &mut reading => {
+                ended.map_err(|fault| Fault::new(Exit::Failed, fault.to_string()))??;
+                over = true;
+            }
             _ = tick.tick() => {
                 if changed {
                     match look(&handle).await {
@@ -47,6 +56,7 @@ pub(super) async fn follow(session: &Session, id: &str) -> Result<Run, Fault> {
             }
         }
     }
+    reading.abort();
     (run, tasks) = look(&handle).await?;
     screen.draw(&run, &tasks, false);
     farewell(&session.out, &run);

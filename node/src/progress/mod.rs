@@ -77,11 +77,19 @@ pub(crate) fn ended(name: &str, status: RunStatus, error: Option<&Failure>) -> F
         RunStatus::TimedOut => "timed out",
         _ => "failed",
     };
-    let place = error.and_then(|error| error.task.as_deref());
-    let place = place.map_or(String::new(), |task| format!(" at {task}"));
-    let why = error.map_or(String::new(), |error| format!(": {}", error.message));
+    let (place, why) = error.map_or_else(Default::default, |error| placed(name, error));
     Fault::new(exit_of(status), format!("{name} {how}{place}{why}"))
         .help(format!("oarlock runs get {name}, oarlock logs {name}"))
+}
+
+/// Where in a run something failed, and why: ` at load`, `: exit code 1`. What is not known is empty.
+pub(crate) fn placed(run: &str, error: &Failure) -> (String, String) {
+    let task = error.task.as_deref().unwrap_or_default();
+    let task = task.strip_prefix(run).map_or(task, |rest| rest.trim_start_matches('/'));
+    let place = if task.is_empty() { String::new() } else { format!(" at {task}") };
+    let message = crate::output::one_line(&error.message);
+    let why = if message.is_empty() { String::new() } else { format!(": {message}") };
+    (place, why)
 }
 
 /// A run as it stands, drawn once.

@@ -132,13 +132,11 @@ async fn failures(url: String, colour: bool) {
         let name = event.run_name.or(event.run).unwrap_or_default();
         let run = client.run(&name).get().await.ok();
         let error = run.and_then(|run| run.error);
-        let place = error.as_ref().and_then(|error| error.task.clone());
-        let place = place.map_or(String::new(), |task| format!(" at {task}"));
-        let why = error.map_or(String::new(), |error| format!(": {}", error.message));
+        let placed = |error| crate::progress::placed(&name, &error);
+        let (place, why) = error.map_or_else(Default::default, placed);
         let at = moment(&event.at).map(clock).unwrap_or_default();
         let how = event.kind.trim_start_matches("run.").replace('_', " ");
         let mark = painted(colour, Tint::Bad.style(), "!");
-        let why = crate::output::one_line(&why);
         crate::output::complain(&format!(
             "{mark} {at} {name} {how}{place}{why}  (oarlock runs get {name})\n"
         ));

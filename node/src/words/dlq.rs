@@ -172,8 +172,8 @@ async fn change(session: &Session, which: &Which, verb: &str, done: &str) -> Res
     let more = if matched.more { "at least " } else { "" };
     let word = if verb == "retry" { "Retry" } else { "Discard" };
     let question = format!("{word} {more}{} {letters}?", grouped(matched.matched));
-    let single = which.tasks.len() == 1 && !session.global.dry_run;
-    if !(single && verb == "retry") && !session.sure(&question)? {
+    let small = which.tasks.len() == 1 && verb == "retry" && !session.global.dry_run;
+    if !small && !session.sure(&question)? {
         return Ok(());
     }
     selection.max = Some(BATCH);

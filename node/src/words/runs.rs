@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 use oarlock_client::v1::Run;
-use oarlock_client::{Client, List, RunStatus};
+use oarlock_client::{Client, Error, List, RunHandle, RunStatus};
 
 use super::tables::RUNS;
 use super::workflows::listed;
@@ -115,8 +115,8 @@ pub(crate) enum Word {
         #[arg(required = true)]
         runs: Vec<String>,
     },
-    /// Print everything that is known of a run
-    #[command(after_long_help = "Examples:\n  oarlock runs export etl/1042 > etl-1042.json")]
+    /// Print everything that is known of a run, a fact a line
+    #[command(after_long_help = "Examples:\n  oarlock runs export etl/1042 > etl-1042.jsonl")]
     Export {
         /// `etl/1042` or `run_…`
         run: String,
@@ -223,40 +223,20 @@ pub(crate) async fn run(session: &Session, word: Word) -> Result<(), Fault> {
         Word::Watch { run } => progress::follow(session, &run).await,
         Word::Logs(args) => super::logs::run(session, &args).await,
         Word::Result { run, wait } => result(session, &run, wait).await,
-        Word::Cancel(tell) => {
-            for name in tell.which.names(session, "cancel").await? {
-                let run = client.run(&name).cancel(&tell.reason).await?;
-                session.did(&RUNS, &run, &became(&run))?;
-            }
-            Ok(())
+        Word::Cancel(Tell { which, reason }) => {
+            each(session, &which, "cancel", async |run| run.cancel(&reason).await).await
         }
-        Word::Terminate(tell) => {
-            for name in tell.which.names(session, "terminate").await? {
-                let run = client.run(&name).terminate(&tell.reason).await?;
-                session.did(&RUNS, &run, &became(&run))?;
-            }
-            Ok(())
+        Word::Terminate(Tell { which, reason }) => {
+            each(session, &which, "terminate", async |run| run.terminate(&reason).await).await
         }
         Word::Retry { which, from } => {
-            for name in which.names(session, "retry").await? {
-                let run = client.run(&name).retry(from.as_deref()).await?;
-                session.did(&RUNS, &run, &became(&run))?;
-            }
-            Ok(())
+            each(session, &which, "retry", async |run| run.retry(from.as_deref()).await).await
         }
-        Word::Pause(tell) => {
-            for name in tell.which.names(session, "pause").await? {
-                let run = client.run(&name).pause(&tell.reason).await?;
-                session.did(&RUNS, &run, &became(&run))?;
-            }
-            Ok(())
+        Word::Pause(Tell { which, reason }) => {
+            each(session, &which, "pause", async |run| run.pause(&reason).await).await
         }
-        Word::Resume(tell) => {
-            for name in tell.which.names(session, "resume").await? {
-                let run = client.run(&name).resume().await?;
-                session.did(&RUNS, &run, &became(&run))?;
-            }
-            Ok(())
+        Word::Resume(Tell { which, .. }) => {
+            each(session, &which, "resume", async |run| run.resume().await).await
         }
         Word::Signal { run, name, payload, id } => {
             if session.dry(&format!("send {name} to {run}")) {
@@ -287,10 +267,25 @@ pub(crate) async fn run(session: &Session, word: Word) -> Result<(), Fault> {
             Ok(())
         }
         Word::Export { run } => {
-            session.out.value(&client.run(&run).export().await?);
+            session.out.data(&client.run(&run).export().await?);
             Ok(())
         }
     }
+}
+
+/// Does something to each run that is meant, and says what became of it.
+async fn each(
+    session: &Session,
+    which: &Which,
+    verb: &str,
+    act: impl AsyncFn(RunHandle) -> Result<Run, Error>,
+) -> Result<(), Fault> {
+    let client = session.client()?;
+    for name in which.names(session, verb).await? {
+        let run = act(client.run(&name)).await?;
+        session.did(&RUNS, &run, &became(&run))?;
+    }
+    Ok(())
 }
 
 async fn list(session: &Session, which: &Which) -> Result<(), Fault> {

@@ -12,7 +12,7 @@ pub(super) const RUNS: Table = Table {
         ("VERSION", "version", Show::Number),
         ("STATUS", "status", Show::Status),
         ("TASKS", "tasks_total", Show::With(done_of)),
-        ("FAILED AT", "error.task", Show::Text),
+        ("FAILED AT", "error.task", Show::With(failed_at)),
         ("ERROR", "error.message", Show::With(error)),
         ("KEY", "key", Show::Text),
         ("CREATED", "created_at", Show::Moment),
@@ -242,6 +242,12 @@ fn number(item: &Value, path: &str) -> u64 {
 fn done_of(run: &Value) -> Cell {
     let total = number(run, "tasks_total");
     Cell::plain(format!("{}/{total}", total.saturating_sub(number(run, "tasks_open"))))
+}
+
+fn failed_at(run: &Value) -> Cell {
+    let (run, task) = (plain(&run["name"]), plain(at(run, "error.task")));
+    let short = task.strip_prefix(&run).map_or(task.as_str(), |rest| rest.trim_start_matches('/'));
+    Cell::plain(short)
 }
 
 fn error(item: &Value) -> Cell {

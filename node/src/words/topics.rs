@@ -28,7 +28,7 @@ Look
   oarlock queues list                              what waits for whom
 
 Mend
-  oarlock runs retry etl/1042                      what failed, and what needs it
+  oarlock runs retry etl/1042                      what failed, and the rest
   oarlock runs retry etl/1042 --from load          from one task on
   oarlock dlq list                                 dead letters by error
   oarlock dlq retry --where 'error.contains(\"503\")'
