@@ -17,7 +17,7 @@ async fn cancelling_a_run_kills_its_process_and_everything_that_started() {
     let client = node.client();
     let pids = place.folder().join("pids");
     let file = format!(
-        "name: stubborn\ntasks:\n  hold:\n    timeout: 10m\n    run: {:?}\n",
+        "kind: workflow\nname: stubborn\ntasks:\n  hold:\n    timeout: 10m\n    run: {:?}\n",
         family(&pids)
     );
     client.apply(file).send().await.expect("the file is right");
@@ -38,7 +38,7 @@ async fn a_task_out_of_time_is_killed_and_fails_as_a_timeout() {
     let pids = place.folder().join("pids");
     let command = family(&pids);
     let file = format!(
-        "name: slow\ntasks:\n  hold:\n    timeout: 1s\n    retry: 0\n    run: {command:?}\n"
+        "kind: workflow\nname: slow\ntasks:\n  hold:\n    timeout: 1s\n    retry: 0\n    run: {command:?}\n"
     );
     client.apply(file).send().await.expect("the file is right");
     let run = client.workflow("slow").start().send().await.expect("it starts");
@@ -57,8 +57,10 @@ async fn a_killed_node_leaves_no_process_of_its_tasks_behind() {
     let node = place.start();
     let client = node.client();
     let pids = place.folder().join("pids");
-    let file =
-        format!("name: orphan\ntasks:\n  hold:\n    timeout: 10m\n    run: {:?}\n", family(&pids));
+    let file = format!(
+        "kind: workflow\nname: orphan\ntasks:\n  hold:\n    timeout: 10m\n    run: {:?}\n",
+        family(&pids)
+    );
     client.apply(file).send().await.expect("the file is right");
     client.workflow("orphan").start().send().await.expect("it starts");
     let family = born(&pids, 2).await;
@@ -74,7 +76,7 @@ async fn runs_with_one_concurrency_key_go_one_after_the_other() {
     let diary = place.folder().join("diary");
     let shown = diary.display();
     let file = format!(
-        "name: narrow\nconcurrency: {{key: \"${{{{ inputs.door }}}}\", limit: 1, on_conflict: queue}}\n\
+        "kind: workflow\nname: narrow\nconcurrency: {{key: \"${{{{ inputs.door }}}}\", limit: 1, on_conflict: queue}}\n\
          inputs: {{door: {{type: string}}}}\ntasks:\n  pass:\n    run: |\n      \
          echo in >> {shown}\n      echo out >> {shown}\n  rest:\n    needs: [pass]\n    run: |\n      \
          echo in >> {shown}\n      echo out >> {shown}\n"

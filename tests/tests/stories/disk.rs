@@ -26,7 +26,7 @@ async fn a_full_disk_makes_the_node_read_only_until_there_is_room() {
     let node = place.start();
     let client = impatient(node.address());
     client
-        .apply("name: small\ntasks: {one: {noop: {}}}\n")
+        .apply("kind: workflow\nname: small\ntasks: {one: {noop: {}}}\n")
         .send()
         .await
         .expect("the file is right");

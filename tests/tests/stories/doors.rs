@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::node::{Node, Place};
 
-const ENDINGS: &str = "name: NAME\ninputs: {code: {type: integer, default: 0}}\ntasks:\n  only:\n    retry: 0\n    \
+const ENDINGS: &str = "kind: workflow\nname: NAME\ninputs: {code: {type: integer, default: 0}}\ntasks:\n  only:\n    retry: 0\n    \
                        run: exit ${{ inputs.code }}\n";
 
 #[tokio::test]
@@ -75,8 +75,9 @@ async fn every_end_has_its_exit_code() {
         path.to_string_lossy().into_owned()
     };
     let good = file("good.yaml", &ENDINGS.replace("NAME", "good"));
-    let bad = file("bad.yaml", "name: bad\ntasks: {a: {neds: [b], run: x}}\n");
-    let late = file("late.yaml", "name: late\ntimeout: 1s\ntasks: {a: {sleep: 1h}}\n");
+    let bad = file("bad.yaml", "kind: workflow\nname: bad\ntasks: {a: {neds: [b], run: x}}\n");
+    let late =
+        file("late.yaml", "kind: workflow\nname: late\ntimeout: 1s\ntasks: {a: {sleep: 1h}}\n");
 
     node.say(&["run", &good, "--watch"]).expect(0);
     node.say(&["runs", "list", "--no-such-flag"]).expect(2);

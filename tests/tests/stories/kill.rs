@@ -106,7 +106,7 @@ async fn start_half(client: Client, half: usize) -> Vec<String> {
 async fn events(node: &Node, count: u64) {
     let client = node.client();
     let now = client.status().await.expect("a node that is ready says how it is").cluster.revision;
-    let mut feed = client.events(now);
+    let mut feed = client.events(Some(now));
     for _ in 0..count {
         let Ok(Ok(Some(_))) = tokio::time::timeout(QUIET_MAX, feed.next()).await else { return };
     }

@@ -16,7 +16,7 @@ async fn each_over_ten_thousand_items_finishes() {
     let place = Place::new();
     let node = place.start();
     let client = node.client();
-    let file = "name: wide\ninputs: {list: {type: array}}\ntasks:\n  one:\n    each: ${{ inputs.list }}\n    \
+    let file = "kind: workflow\nname: wide\ninputs: {list: {type: array}}\ntasks:\n  one:\n    each: ${{ inputs.list }}\n    \
                 max_parallel: 200\n    noop: {output: {square: \"${{ item * item }}\"}}\n  sum:\n    needs: [one]\n    \
                 noop: {output: {count: \"${{ size(tasks.one.outputs) }}\", last: \"${{ tasks.one.outputs[9999].square }}\"}}\n\
                 outputs: {count: \"${{ tasks.sum.output.count }}\", last: \"${{ tasks.sum.output.last }}\"}\n";
@@ -45,7 +45,7 @@ async fn a_graph_of_a_thousand_tasks_finishes() {
 
 /// Layers of tasks, each of which needs two of the layer before and counts the layers above it.
 fn lattice(layers: usize, width: usize) -> String {
-    let mut file = String::from("name: lattice\ntasks:\n");
+    let mut file = String::from("kind: workflow\nname: lattice\ntasks:\n");
     for layer in 0..layers {
         for place in 0..width {
             write!(file, "  t{layer}_{place}: {{").expect("a string takes what is written");

@@ -14,8 +14,7 @@ async fn a_paused_run_begins_nothing_until_it_is_resumed() {
     let place = Place::new();
     let node = place.start_dev();
     let client = node.client();
-    let file =
-        "name: nap\ntasks:\n  a: {wait: {signal: go, timeout: 1h}}\n  b: {needs: [a], noop: {}}\n";
+    let file = "kind: workflow\nname: nap\ntasks:\n  a: {wait: {signal: go, timeout: 1h}}\n  b: {needs: [a], noop: {}}\n";
     client.apply(file).send().await.expect("the file is right");
     let run = client.workflow("nap").start().send().await.expect("it starts");
     let handle = client.run(&run.id);
@@ -31,7 +30,7 @@ async fn a_signal_brings_its_payload_to_the_task_that_waits() {
     let place = Place::new();
     let node = place.start_dev();
     let client = node.client();
-    let file = "name: ask\ntasks:\n  answer: {wait: {signal: approved, timeout: 1h}}\n\
+    let file = "kind: workflow\nname: ask\ntasks:\n  answer: {wait: {signal: approved, timeout: 1h}}\n\
                 outputs: {by: \"${{ tasks.answer.output.by }}\"}\n";
     client.apply(file).send().await.expect("the file is right");
     let run = client.workflow("ask").start().send().await.expect("it starts");
@@ -50,7 +49,7 @@ async fn a_failed_run_is_retried_from_the_task_that_failed() {
     let cause = place.folder().join("cause");
     let (shown, missing) = (diary.display(), cause.display());
     let file = format!(
-        "name: again\ntasks:\n  first: {{run: echo first >> {shown}}}\n  \
+        "kind: workflow\nname: again\ntasks:\n  first: {{run: echo first >> {shown}}}\n  \
          second: {{needs: [first], retry: 0, run: test -e {missing} && echo second >> {shown}}}\n"
     );
     client.apply(file).send().await.expect("the file is right");
@@ -69,7 +68,7 @@ async fn what_always_runs_cleans_up_after_a_failure_and_after_a_cancel() {
     let place = Place::new();
     let node = place.start_dev();
     let client = node.client();
-    let file = "name: tidy\ninputs: {fail: {type: boolean}}\ntasks:\n  \
+    let file = "kind: workflow\nname: tidy\ninputs: {fail: {type: boolean}}\ntasks:\n  \
                 breaks: {if: inputs.fail, noop: {fail: broken}, retry: 0}\n  \
                 hold: {if: \"!inputs.fail\", wait: {signal: never, timeout: 1h}}\n  \
                 sweep: {needs: [breaks, hold], if: always(), noop: {}}\n";
@@ -96,9 +95,9 @@ async fn a_child_run_answers_its_parent() {
     let place = Place::new();
     let node = place.start_dev();
     let client = node.client();
-    let child = "name: double\ninputs: {n: {type: integer}}\ntasks:\n  it: {noop: {output: \"${{ inputs.n * 2 }}\"}}\n\
+    let child = "kind: workflow\nname: double\ninputs: {n: {type: integer}}\ntasks:\n  it: {noop: {output: \"${{ inputs.n * 2 }}\"}}\n\
                  outputs: {twice: \"${{ tasks.it.output }}\"}\n";
-    let parent = "name: parent\ntasks:\n  ask:\n    each: [1, 2, 3]\n    workflow: double\n    with: {n: \"${{ item }}\"}\n\
+    let parent = "kind: workflow\nname: parent\ntasks:\n  ask:\n    each: [1, 2, 3]\n    workflow: double\n    with: {n: \"${{ item }}\"}\n\
                   outputs: {all: \"${{ tasks.ask.outputs.map(o, o.twice) }}\"}\n";
     client.apply(child).send().await.expect("the file is right");
     client.apply(parent).send().await.expect("the file is right");
@@ -113,7 +112,7 @@ async fn a_node_that_is_asked_to_stop_fails_no_run() {
     let node = place.start();
     let client = place.client();
     client
-        .apply("name: busy\ntasks: {one: {run: sleep 0.2}}\n")
+        .apply("kind: workflow\nname: busy\ntasks: {one: {run: sleep 0.2}}\n")
         .send()
         .await
         .expect("the file is right");

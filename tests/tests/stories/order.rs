@@ -17,7 +17,7 @@ async fn the_urgent_one_of_many_goes_first() {
     let diary = place.folder().join("diary");
     let shown = diary.display();
     let file = format!(
-        "name: line\ninputs: {{who: {{type: string}}}}\ntasks:\n  one:\n    queue: narrow\n    \
+        "kind: workflow\nname: line\ninputs: {{who: {{type: string}}}}\ntasks:\n  one:\n    queue: narrow\n    \
          env: {{WHO: \"${{{{ inputs.who }}}}\"}}\n    run: echo $WHO >> {shown}\n"
     );
     client.apply(file).send().await.expect("the file is right");
@@ -47,7 +47,7 @@ async fn of_two_branches_one_is_taken_and_the_join_still_runs() {
     let place = Place::new();
     let node = place.start_dev();
     let client = node.client();
-    let file = "name: fork\ninputs: {left: {type: boolean}}\ntasks:\n  look: {noop: {output: 7}}\n  \
+    let file = "kind: workflow\nname: fork\ninputs: {left: {type: boolean}}\ntasks:\n  look: {noop: {output: 7}}\n  \
                 left: {needs: [look], if: inputs.left && tasks.look.output == 7, noop: {}}\n  \
                 right: {needs: [look], if: \"!inputs.left\", noop: {}}\n  \
                 behind: {needs: [right], noop: {}}\n  join: {needs: [left, behind], noop: {}}\n";
@@ -72,7 +72,7 @@ async fn a_run_keeps_the_version_it_began_with() {
     let client = node.client();
     let file = |words: &str| {
         format!(
-            "name: grows\ntasks:\n  hold: {{wait: {{signal: go, timeout: 1h}}}}\n  \
+            "kind: workflow\nname: grows\ntasks:\n  hold: {{wait: {{signal: go, timeout: 1h}}}}\n  \
              say: {{needs: [hold], noop: {{output: {words}}}}}\noutputs: {{said: \"${{{{ tasks.say.output }}}}\"}}\n"
         )
     };

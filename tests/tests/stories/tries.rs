@@ -15,7 +15,7 @@ async fn a_task_is_tried_once_more_than_it_is_retried() {
     let place = Place::new();
     let node = place.start_dev();
     let client = node.client();
-    let file = "name: tries\ntasks:\n  never: {noop: {fail: no}, retry: 0}\n  \
+    let file = "kind: workflow\nname: tries\ntasks:\n  never: {noop: {fail: no}, retry: 0}\n  \
                 once: {noop: {fail: no}, retry: {max_attempts: 2, initial_delay: 10ms}}\n  \
                 five: {noop: {fail: no}, retry: {max_attempts: 6, initial_delay: 10ms, backoff_factor: 1}}\n  \
                 hopeless: {run: exit 2, retry: {max_attempts: 6, initial_delay: 10ms, not_on: [\"exit:2\"]}}\n";
@@ -36,7 +36,7 @@ async fn pauses_between_attempts_grow_by_the_factor() {
     let place = Place::new();
     let node = place.start_dev();
     let client = node.client();
-    let file = "name: pauses\ntasks:\n  one: {noop: {fail: no}, retry: {max_attempts: 4, initial_delay: 200ms, backoff_factor: 2}}\n";
+    let file = "kind: workflow\nname: pauses\ntasks:\n  one: {noop: {fail: no}, retry: {max_attempts: 4, initial_delay: 200ms, backoff_factor: 2}}\n";
     client.apply(file).send().await.expect("the file is right");
     let run = client.workflow("pauses").start().send().await.expect("it starts");
     until(SOON, "it is seen resting, with its next moment", async || {
@@ -61,7 +61,7 @@ async fn what_is_not_said_has_the_defaults_of_the_documentation() {
     let node = place.start_dev();
     let client = node.client();
     client
-        .apply("name: plain\ntasks: {one: {noop: {}}}\n")
+        .apply("kind: workflow\nname: plain\ntasks: {one: {noop: {}}}\n")
         .send()
         .await
         .expect("the file is right");
@@ -82,7 +82,7 @@ async fn a_dead_letter_is_taken_up_once_its_cause_is_mended() {
     let cause = place.folder().join("cause");
     let shown = cause.display();
     let file = format!(
-        "name: letters\ntasks:\n  one: {{run: test -e {shown}, retry: 0, on_failure: dead_letter}}\n  \
+        "kind: workflow\nname: letters\ntasks:\n  one: {{run: test -e {shown}, retry: 0, on_failure: dead_letter}}\n  \
          two: {{needs: [one], noop: {{}}}}\n"
     );
     client.apply(file).send().await.expect("the file is right");

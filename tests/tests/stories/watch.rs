@@ -12,7 +12,7 @@ async fn a_watcher_goes_on_behind_the_last_event_over_a_restart() {
     let place = Place::new();
     let node = place.start();
     let client = place.client();
-    let file = "name: chain\ntasks:\n  a: {sleep: 300ms}\n  b: {needs: [a], sleep: 300ms}\n  \
+    let file = "kind: workflow\nname: chain\ntasks:\n  a: {sleep: 300ms}\n  b: {needs: [a], sleep: 300ms}\n  \
                 c: {needs: [b], wait: {signal: go, timeout: 1h}}\n  d: {needs: [c], noop: {}}\n";
     client.apply(file).send().await.expect("the file is right");
     let run = client.workflow("chain").start().send().await.expect("it starts");
