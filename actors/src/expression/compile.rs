@@ -10,7 +10,7 @@ use super::convert::{self, Boxed};
 use super::fault::{self, Fault, Sort};
 use super::function::ENV;
 use super::names::{self, Mention, Name};
-use super::{EXPRESSION_BYTES_MAX, EXPRESSION_DEPTH_MAX, Scope, WORK_MAX, work};
+use super::{EXPRESSION_BYTES_MAX, EXPRESSION_DEPTH_MAX, Scope, WORK_MAX, tree, work};
 
 /// An expression that was understood.
 #[derive(Debug)]
@@ -54,7 +54,7 @@ impl Expression {
             return Err(too_deep());
         }
         let mentions = names::collect(text, &written, &source)?;
-        let path = names::path(&written);
+        let path = tree::path(&written);
         let metered = work::meter(written.clone());
         Ok(Expression { text: text.to_owned(), written, metered, source, mentions, path })
     }
@@ -197,5 +197,5 @@ fn longest_chain(text: &str) -> usize {
 /// How deep the operators nest; a loop stands for the few it is made of.
 fn depth(node: &IdedExpr) -> usize {
     let own = if matches!(node.expr, Expr::Comprehension(_)) { 6 } else { 1 };
-    own + names::children(node).into_iter().map(depth).max().unwrap_or(0)
+    own + tree::children(node).into_iter().map(depth).max().unwrap_or(0)
 }

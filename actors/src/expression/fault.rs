@@ -207,10 +207,10 @@ pub(super) fn of_evaluation(
     match error {
         ExecutionError::NoSuchKey(key) => match operand_of(ast, key) {
             Some(operand) => {
-                let owner = super::names::spell(operand).unwrap_or_else(|| "this".to_owned());
+                let owner = super::tree::spell(operand).unwrap_or_else(|| "this".to_owned());
                 let fault = Fault::new(format!("`{owner}` has no `{key}`"))
                     .hint(format!("where it may be missing, ask first: has({owner}.{key})"));
-                match super::names::extent(text, operand, source) {
+                match super::tree::extent(text, operand, source) {
                     Some(at) => fault.at(at),
                     None => fault,
                 }
@@ -341,5 +341,5 @@ fn operand_of<'a>(ast: &'a IdedExpr, key: &str) -> Option<&'a IdedExpr> {
     {
         return Some(&select.operand);
     }
-    super::names::children(ast).into_iter().find_map(|child| operand_of(child, key))
+    super::tree::children(ast).into_iter().find_map(|child| operand_of(child, key))
 }

@@ -25,6 +25,7 @@ mod function;
 mod names;
 mod scan;
 mod template;
+mod tree;
 mod work;
 
 use std::collections::BTreeMap;

@@ -39,7 +39,7 @@ enum Part {
 /// An expression and where in its text it begins.
 #[derive(Debug)]
 struct Code {
-    expression: Expression,
+    expression: Box<Expression>,
     start: usize,
 }
 
@@ -269,7 +269,7 @@ fn read_text(text: &str, mentions: &mut Vec<Mention>, faults: &mut Vec<Fault>) -
                             position: mention.position.start + start..mention.position.end + start,
                             ..mention.clone()
                         }));
-                        parts.push(Part::Code(Code { expression, start }));
+                        parts.push(Part::Code(Code { expression: Box::new(expression), start }));
                     }
                     Err(fault) => faults.push(fault.shifted(start)),
                 }

@@ -164,5 +164,5 @@ fn weight(node: &IdedExpr) -> i64 {
         Expr::Call(call) if call.func_name == "matches" => REGEX as i64,
         _ => 1,
     };
-    super::names::children(node).into_iter().fold(own, |sum, child| sum + weight(child))
+    super::tree::children(node).into_iter().fold(own, |sum, child| sum + weight(child))
 }

@@ -21,6 +21,7 @@ mod report;
 mod schema;
 mod structure;
 mod tree;
+mod words;
 
 use std::collections::BTreeMap;
 

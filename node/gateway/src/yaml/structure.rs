@@ -12,6 +12,7 @@ use super::document::Document;
 use super::report::Problem;
 use super::schema::{allowed, expected, internal, resolve};
 use super::tree::{Node, Spot, join};
+use super::words::{owner, synonym, topic};
 
 /// Fields that later releases know, and where: the schema's name for the object around them.
 const LATER: &[(&str, &[&str])] = &[
@@ -303,54 +304,6 @@ fn is_yaml_1_1(text: &str) -> bool {
     matches!(text.to_lowercase().as_str(), "y" | "yes" | "on" | "n" | "no" | "off")
 }
 
-/// Words of other systems.
-fn synonym<'a>(name: &str, fields: &[&'a str]) -> Option<&'a str> {
-    const WORDS: &[(&str, &str)] = &[
-        ("when", "if"),
-        ("condition", "if"),
-        ("depends", "needs"),
-        ("dependencies", "needs"),
-        ("after", "needs"),
-        ("requires", "needs"),
-        ("foreach", "each"),
-        ("for_each", "each"),
-        ("for", "each"),
-        ("with_items", "each"),
-        ("items", "each"),
-        ("command", "run"),
-        ("cmd", "run"),
-        ("script", "run"),
-        ("shell", "run"),
-        ("exec", "run"),
-        ("args", "with"),
-        ("input", "with"),
-        ("payload", "with"),
-        ("params", "inputs"),
-        ("parameters", "inputs"),
-        ("environment", "env"),
-        ("retries", "retry"),
-        ("max_retries", "retry"),
-        ("retry_policy", "retry"),
-        ("timeout_seconds", "timeout"),
-        ("jobs", "tasks"),
-        ("steps", "tasks"),
-        ("max_concurrency", "concurrency"),
-        ("on", "triggers"),
-        ("int", "integer"),
-        ("str", "string"),
-        ("text", "string"),
-        ("bool", "boolean"),
-        ("float", "number"),
-        ("list", "array"),
-        ("map", "object"),
-        ("skip", "reject"),
-        ("allow", "queue"),
-        ("continue", "ignore"),
-    ];
-    let meant = WORDS.iter().find(|(word, _)| *word == name)?.1;
-    fields.iter().copied().find(|field| *field == meant)
-}
-
 /// `a`, no `b` and no `c`
 fn listed(names: &[String]) -> String {
     match names {
@@ -376,46 +329,5 @@ fn kind_of(pointer: &str) -> &'static str {
         ["tasks", _, "wait"] => "Wait",
         ["concurrency"] => "Concurrency",
         _ => "",
-    }
-}
-
-/// What an object is called in a sentence: ``task `load` ``, `` `retry` of task `load` ``.
-pub(super) fn owner(pointer: &str) -> String {
-    let steps: Vec<&str> = pointer.split('/').skip(1).collect();
-    match steps.as_slice() {
-        [] => "the workflow".to_owned(),
-        ["tasks", task] => format!("task `{task}`"),
-        ["inputs", input] => format!("input `{input}`"),
-        ["tasks", task, rest @ ..] => format!("`{}` of task `{task}`", rest.join(".")),
-        rest => format!("`{}`", rest.join(".")),
-    }
-}
-
-/// The path that `oarlock explain` takes for a place.
-pub(super) fn topic(pointer: &str) -> String {
-    let mut path = vec!["workflow"];
-    let mut steps = pointer.split('/').skip(1);
-    while let Some(step) = steps.next() {
-        if step.parse::<usize>().is_ok() {
-            break;
-        }
-        path.push(step);
-        match step {
-            "tasks" | "inputs" if path.len() == 2 => {
-                steps.next();
-            }
-            "labels" | "outputs" | "with" | "json" | "env" | "headers" | "default" | "output" => {
-                break;
-            }
-            _ => {}
-        }
-    }
-    let full = path.join(".");
-    match super::schema::explain(&full) {
-        Some(_) => full,
-        None => {
-            path.pop();
-            path.join(".")
-        }
     }
 }

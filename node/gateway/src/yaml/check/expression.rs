@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use super::{Check, Graph};
 use crate::yaml::code;
 use crate::yaml::file::Task;
-use crate::yaml::structure::topic;
 use crate::yaml::tree::join;
+use crate::yaml::words::topic;
 
 /// What an expression at some place may name.
 #[derive(Clone, Copy)]

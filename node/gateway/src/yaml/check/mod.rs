@@ -20,8 +20,8 @@ use super::code;
 use super::document::Document;
 use super::file::{self, RetryPolicy, Task, Workflow};
 use super::report::{Problem, Severity};
-use super::structure::topic;
 use super::tree::join;
+use super::words::topic;
 
 pub(super) use action::actions;
 pub(super) use graph::{Graph, handler_of};
