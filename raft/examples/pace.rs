@@ -16,7 +16,8 @@ async fn main() -> Result<(), Fault> {
     report(&format!("ready in {:?}", begin.elapsed()));
     for flying in [1, 64, 1_024] {
         let begin = Instant::now();
-        let tasks: Vec<_> = (0..flying).map(|_| tokio::spawn(drive(replica.clone(), begin))).collect();
+        let tasks: Vec<_> =
+            (0..flying).map(|_| tokio::spawn(drive(replica.clone(), begin))).collect();
         let mut took = Vec::new();
         for task in tasks {
             took.extend(task.await.unwrap_or_default());

@@ -18,7 +18,6 @@ pub(crate) mod print;
 pub(crate) mod rocks;
 
 use std::io;
-use std::pin::Pin;
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -95,14 +94,16 @@ impl RaftStateMachine<Cell> for Machine {
         Ok((progress.applied.last, progress.members))
     }
 
-    async fn apply<Strm>(&mut self, mut entries: Strm) -> Result<(), io::Error>
+    async fn apply<Strm>(&mut self, entries: Strm) -> Result<(), io::Error>
     where
         Strm: Stream<Item = Result<EntryResponder<Cell>, io::Error>> + Unpin + OptionalSend,
     {
+        // openraft's stream panics when it is asked again after its end; a fused one keeps saying that it has ended.
+        let mut entries = entries.fuse();
         loop {
             let (mut items, mut bytes) = (Vec::new(), 0);
             while bytes < LOG_READ_BYTES_MAX
-                && let Some(item) = pull(&mut entries).await
+                && let Some(item) = entries.next().await
             {
                 let (entry, answer) = item?;
                 bytes += cache::size(&entry);
@@ -129,10 +130,6 @@ impl RaftStateMachine<Cell> for Machine {
     ) -> Result<Option<openraft::alias::SnapshotOf<Cell, Kept>>, io::Error> {
         Ok(self.shared.kept().map(|kept| Snapshot { meta: kept.meta.clone(), snapshot: kept }))
     }
-}
-
-async fn pull<S: Stream + Unpin>(stream: &mut S) -> Option<S::Item> {
-    Pin::new(stream).next().await
 }
 
 /// The index of a log id; 0 for none.
