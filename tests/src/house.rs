@@ -3,6 +3,7 @@
 //! The laws of the house are tests that read the source tree and `cargo metadata`. This file does the reading, so that each
 //! law says only what it forbids.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -73,19 +74,22 @@ pub fn metadata() -> Value {
     serde_json::from_str(&text).expect("cargo metadata is JSON")
 }
 
-/// The names of all crates that are really built for this machine, tests left out.
+/// All crates that are really built for this machine, tests left out: name and version.
 ///
 /// # Panics
 /// When cargo fails, as [`metadata`] does.
 #[must_use]
-pub fn tree() -> Vec<String> {
+pub fn tree() -> BTreeSet<(String, String)> {
     let words = ["tree", "--offline", "--locked", "--workspace", "--prefix", "none"];
     let text = cargo(&[&words[..], &["--edges", "normal,build", "--format", "{p}"]].concat());
-    let names = text.lines().filter_map(|line| line.split(' ').next());
-    let mut names: Vec<String> = names.filter(|name| !name.is_empty()).map(str::to_owned).collect();
-    names.sort();
-    names.dedup();
-    names
+    let mut crates = BTreeSet::new();
+    for line in text.lines() {
+        let mut words = line.split(' ');
+        if let (Some(name), Some(version)) = (words.next(), words.next()) {
+            crates.insert((name.to_owned(), version.to_owned()));
+        }
+    }
+    crates
 }
 
 /// The crates of the workspace.

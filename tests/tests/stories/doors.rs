@@ -101,7 +101,7 @@ async fn what_stands_in_the_way_of_a_node_is_said_in_one_paragraph() {
     let port = node.address().rsplit(':').next().expect("an address has a port").to_owned();
     let said = place.say(&["dev", "--port", &port]);
     assert!(said.code != 0 && said.err.contains("--port"), "{said:?}");
-    let said = place.say(&["server", "--data", "/proc/nothing/can/be/made/here"]);
+    let said = place.say(&["server", "--port", "0", "--data", "/proc/nothing/can/be/made/here"]);
     assert!(said.code != 0 && said.err.contains("/proc/nothing"), "{said:?}");
 }
 
