@@ -78,10 +78,9 @@ fn block(room: &str, sources: &[File]) -> String {
     text
 }
 
-/// The path below a folder, if it lies there; test folders are not on the map of the folder above them.
+/// The path below a folder, if it lies there.
 fn within<'a>(path: &'a str, room: &str) -> Option<&'a str> {
-    let inside = path.strip_prefix(room)?.strip_prefix('/')?;
-    (room.ends_with("tests") || !inside.contains("tests/")).then_some(inside)
+    path.strip_prefix(room)?.strip_prefix('/')
 }
 
 /// The first line of a file's essay, without its mark and its full stop.

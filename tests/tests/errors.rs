@@ -69,9 +69,9 @@ fn kinds() -> BTreeMap<String, Kind> {
             continue;
         };
         let Some(code) = literals(line).pop() else { continue };
-        let row =
-            table.split_once(&format!("({name},")).unwrap_or_else(|| panic!("{name} has no row"));
-        let mut texts = literals(row.1).into_iter();
+        let row = table.split_once(&format!(" {name},\n")).map(|(_, row)| row);
+        let row = row.unwrap_or_else(|| panic!("{name} has no row on lines of its own"));
+        let mut texts = literals(row).into_iter();
         let mut next = || texts.next().expect("a row has a title and an explanation");
         let (title, explanation) = (next(), next());
         kinds.insert(code, Kind { title, hint: String::new(), explanation });

@@ -73,7 +73,8 @@ pub(crate) struct Input {
     pub kind: Option<InputType>,
     /// What a text must look like.
     pub format: Option<Format>,
-    /// The value where none is given; then the input may be left out. `null` where there is none to name. May be computed from `run`: `${{ run.scheduled_at.date() }}`.
+    /// The value where none is given; then the input may be left out. `null` where there is none to name. May be
+    /// computed from `run`: `${{ run.scheduled_at.date() }}`.
     #[serde(default, deserialize_with = "present")]
     pub default: Option<Value>,
     /// What it is for.
