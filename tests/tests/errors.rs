@@ -63,14 +63,15 @@ fn kinds() -> BTreeMap<String, Kind> {
     }
     let faults = house::file(FAULTS).text;
     let (constants, table) = faults.split_once("TABLE").expect("the table has that name");
+    let table = table.split_whitespace().collect::<Vec<_>>().join(" ").replace("( ", "(");
     for line in constants.lines() {
         let Some((name, _)) = line.split_once("const ").and_then(|(_, rest)| rest.split_once(':'))
         else {
             continue;
         };
         let Some(code) = literals(line).pop() else { continue };
-        let row = table.split_once(&format!(" {name},\n")).map(|(_, row)| row);
-        let row = row.unwrap_or_else(|| panic!("{name} has no row on lines of its own"));
+        let row = table.split_once(&format!("({name},")).map(|(_, row)| row);
+        let row = row.unwrap_or_else(|| panic!("{name} has no row"));
         let mut texts = literals(row).into_iter();
         let mut next = || texts.next().expect("a row has a title and an explanation");
         let (title, explanation) = (next(), next());
