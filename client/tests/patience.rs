@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use oarlock_client::{Advice, Client, Error};
+use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -71,8 +72,14 @@ fn problem(status: u16, code: &str, retryable: bool) -> Act {
 }
 
 fn queue() -> Act {
-    let body = r#"{"name":"default","paused":true,"counts":{"waiting":0,"active":0,"delayed":0,"completed":0,"failed":0,"dead":0},"workers":1,"slots":8,"dead_letter_queue":"default:dead-letter"}"#;
-    Act::Say(200, "", body.to_owned())
+    let counts = json!({
+        "waiting": 0, "active": 0, "delayed": 0, "completed": 0, "failed": 0, "dead": 0,
+    });
+    let body = json!({
+        "name": "default", "paused": true, "counts": counts, "workers": 1, "slots": 8,
+        "dead_letter_queue": "default:dead-letter",
+    });
+    Act::Say(200, "", body.to_string())
 }
 
 fn header<'a>(request: &'a str, name: &str) -> Option<&'a str> {
@@ -123,9 +130,9 @@ async fn a_change_that_certainly_was_not_done_is_sent_again() {
 #[tokio::test]
 async fn a_feed_goes_on_behind_the_last_event_that_was_read() {
     let event = |revision: u64, kind: &str| {
-        format!(
-            "id: {revision}\ndata: {{\"revision\":{revision},\"at\":\"2026-11-21T14:00:00Z\",\"by\":\"x\",\"type\":\"{kind}\"}}\n\n"
-        )
+        let at = "2026-11-21T14:00:00Z";
+        let data = json!({"revision": revision, "at": at, "by": "x", "type": kind});
+        format!("id: {revision}\ndata: {data}\n\n")
     };
     let kind = "content-type: text/event-stream\r\n";
     let first = Act::Say(200, kind, event(3, "run.started") + &event(7, "run.began"));

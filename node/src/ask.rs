@@ -135,7 +135,8 @@ impl Session {
             items.extend(page.items);
             token = page.next_page_token;
             if token.is_none() || items.len() >= wanted {
-                return Ok((items, Rest { next_page_token: token, total: page.total }));
+                let cut = token.is_some();
+                return Ok((items, Rest { next_page_token: token, cut, total: page.total }));
             }
         }
     }

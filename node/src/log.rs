@@ -25,7 +25,7 @@ pub(crate) fn begin(filter: &str, form: Form) -> Result<(), String> {
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // Already begun: the first one stays.
     let _ = if json {
-        builder.json().flatten_event(true).with_current_span(false).try_init()
+        builder.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init()
     } else {
         builder.with_ansi(people).try_init()
     };

@@ -3,6 +3,7 @@
 //! The words are in [`cli`], what each does in [`words`], how things are shown in [`output`], how a node starts and stops in
 //! [`serve`]. Nothing is decided here.
 
+mod again;
 mod ask;
 mod cli;
 mod config;

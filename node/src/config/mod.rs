@@ -4,9 +4,9 @@
 //!   flag ─ wins over ─ environment ─ wins over ─ file ─ wins over ─ default
 //! ```
 //!
-//! One name everywhere: `[worker] slots = 4` in the file is `OARLOCK_WORKER__SLOTS=4` and `--worker.slots 4`. The file is first read
-//! alone, so that a fault in it is shown with its line; then the others are laid over it as text, each with a note of where it
-//! came from, and the whole is checked once more.
+//! One name everywhere: `[worker] slots = 4` in the file is `OARLOCK_WORKER__SLOTS=4` and `--worker.slots 4`. The file is
+//! first read alone, so that a fault in it is shown with its line; then the others are laid over it as text, each with a note
+//! of where it came from, and the whole is checked once more.
 
 pub(crate) mod contexts;
 pub(crate) mod keys;

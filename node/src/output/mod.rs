@@ -93,6 +93,8 @@ pub(crate) struct Out {
 pub(crate) struct Rest {
     /// Where the list goes on; none: it is complete.
     pub(crate) next_page_token: Option<String>,
+    /// Whether there are more.
+    pub(crate) cut: bool,
     /// How many there are in all, where that is known.
     pub(crate) total: Option<u64>,
 }
@@ -168,7 +170,7 @@ impl Out {
                 }
             }
         }
-        if rest.next_page_token.is_some() {
+        if rest.cut {
             self.cut(items.len(), rest.total);
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! The picture that lives on a terminal: asked for when something happened, drawn over itself at most four times a second.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use oarlock_client::v1::{Run, Task};
@@ -14,6 +14,8 @@ use crate::output::Out;
 
 /// The shortest time between two pictures.
 const REDRAW: Duration = Duration::from_millis(250);
+/// The longest time between two looks, whatever the feed says: so it shows when nobody answers.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// Draws until the run is over.
 pub(super) async fn follow(session: &Session, id: &str) -> Result<Run, Fault> {
@@ -32,6 +34,7 @@ pub(super) async fn follow(session: &Session, id: &str) -> Result<Run, Fault> {
     });
     let mut tick = tokio::time::interval(REDRAW);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut looked = Instant::now();
     let (mut changed, mut over, mut silent) = (false, run.status.finished(), false);
     while !over {
         tokio::select! {
@@ -41,7 +44,8 @@ pub(super) async fn follow(session: &Session, id: &str) -> Result<Run, Fault> {
                 over = true;
             }
             _ = tick.tick() => {
-                if changed {
+                if changed || looked.elapsed() > LOOK {
+                    looked = Instant::now();
                     match look(&handle).await {
                         Ok(seen) => {
                             (run, tasks) = seen;

@@ -35,7 +35,8 @@ pub(crate) async fn follow(session: &Session, id: &str) -> Result<(), Fault> {
         run = work => run?,
         () = interrupted() => {
             session.out.note(&format!(
-                "\ndetached: {id} goes on\n  follow it again: oarlock runs watch {id}\n  stop it:         oarlock runs cancel {id}"
+                "\ndetached: {id} goes on\n  follow it again: oarlock runs watch {id}\n  \
+                 stop it:         oarlock runs cancel {id}"
             ));
             return Err(Fault::silent(Exit::Interrupted));
         }

@@ -24,9 +24,9 @@ const SETTINGS: Table = Table {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Word {
     /// Show every setting with its value
-    #[command(
-        after_long_help = "Examples:\n  oarlock config show --origin\n  oarlock config show --config oarlock.toml -o json"
-    )]
+    #[command(after_long_help = "Examples:\n\
+            \x20 oarlock config show --origin\n\
+            \x20 oarlock config show --config oarlock.toml -o json")]
     Show {
         /// Also say where each value comes from
         #[arg(long)]
@@ -107,7 +107,10 @@ fn client(session: &Session) -> Result<Vec<Value>, Fault> {
     };
     let token = if address.token.is_some() { "(set)" } else { "" };
     let output = session.out.asked.map_or(String::new(), |form| format!("{form:?}").to_lowercase());
-    let setting = |name: &str, value: &str, origin: String, environment: &str, about: &str| json!({"name": name, "value": value, "origin": origin, "environment": environment, "about": about});
+    let setting = |name: &str, value: &str, origin: String, variable: &str, about: &str| {
+        let value = json!({"name": name, "value": value, "origin": origin});
+        with(with(value, "environment", variable), "about", about)
+    };
     Ok(vec![
         setting(
             "addr",
@@ -139,4 +142,9 @@ fn client(session: &Session) -> Result<Vec<Value>, Fault> {
             "the form of data",
         ),
     ])
+}
+
+fn with(mut value: Value, name: &str, text: &str) -> Value {
+    value[name] = json!(text);
+    value
 }

@@ -17,9 +17,10 @@ const DRAIN: Duration = Duration::from_secs(5);
 
 /// What kind of node.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_long_help = "Examples:\n  oarlock dev\n  oarlock dev --port 0 --data ./oarlock-data\n\nThen, in another terminal: oarlock run examples/hello.yaml --watch"
-)]
+#[command(after_long_help = "Examples:\n\
+        \x20 oarlock dev\n\
+        \x20 oarlock dev --port 0 --data ./oarlock-data\n\n\
+        Then, in another terminal: oarlock run examples/hello.yaml --watch")]
 pub(crate) struct Args {
     /// The port; 0 picks a free one
     #[arg(long, default_value_t = 6270)]

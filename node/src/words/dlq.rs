@@ -18,7 +18,9 @@ pub(crate) enum Word {
     /// Show dead letters, grouped by error
     #[command(
         visible_alias = "ls",
-        after_long_help = "Examples:\n  oarlock dlq list\n  oarlock dlq list --each --where 'error.contains(\"503\")'"
+        after_long_help = "Examples:\n\
+            \x20 oarlock dlq list\n\
+            \x20 oarlock dlq list --each --where 'error.contains(\"503\")'"
     )]
     List {
         /// Each of them instead of groups
@@ -41,9 +43,10 @@ pub(crate) enum Word {
         task: String,
     },
     /// Try dead letters again
-    #[command(
-        after_long_help = "Examples:\n  oarlock dlq retry etl/1042/load\n  oarlock dlq retry --where 'error.contains(\"503\")'\n  oarlock dlq retry --all --yes"
-    )]
+    #[command(after_long_help = "Examples:\n\
+            \x20 oarlock dlq retry etl/1042/load\n\
+            \x20 oarlock dlq retry --where 'error.contains(\"503\")'\n\
+            \x20 oarlock dlq retry --all --yes")]
     Retry(Which),
     /// Give dead letters up
     #[command(

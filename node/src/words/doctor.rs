@@ -13,9 +13,11 @@ const FILES_MIN: u64 = 4_096;
 
 /// Of what.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_long_help = "Examples:\n  oarlock doctor\n  oarlock doctor --data /var/lib/oarlock\n\nWith --data the folder of a stopped node is checked: its log, indexes, laws\nand fingerprint. Nothing in it is changed."
-)]
+#[command(after_long_help = "Examples:\n\
+        \x20 oarlock doctor\n\
+        \x20 oarlock doctor --data /var/lib/oarlock\n\n\
+        With --data the folder of a stopped node is checked: its log, indexes, laws\n\
+        and fingerprint. Nothing in it is changed.")]
 pub(crate) struct Args {
     /// Check this data folder of a stopped node
     #[arg(long, value_name = "DIR")]

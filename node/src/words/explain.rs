@@ -11,9 +11,10 @@ use crate::fault::{Exit, Fault};
 
 /// Of what.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_long_help = "Examples:\n  oarlock explain E0301\n  oarlock explain workflow.tasks.retry\n  oarlock explain"
-)]
+#[command(after_long_help = "Examples:\n\
+        \x20 oarlock explain E0301\n\
+        \x20 oarlock explain workflow.tasks.retry\n\
+        \x20 oarlock explain")]
 pub(crate) struct Args {
     /// A code, or a field of the file format; absent: all codes
     what: Option<String>,
@@ -21,9 +22,10 @@ pub(crate) struct Args {
 
 /// Of what.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_long_help = "Examples:\n  oarlock schema workflow > .oarlock/schema/workflow.json\n  oarlock schema config\n  oarlock schema api"
-)]
+#[command(after_long_help = "Examples:\n\
+        \x20 oarlock schema workflow > .oarlock/schema/workflow.json\n\
+        \x20 oarlock schema config\n\
+        \x20 oarlock schema api")]
 pub(crate) struct Schema {
     /// The format of files, of settings, or the API (OpenAPI)
     #[arg(value_parser = ["workflow", "config", "api"], default_value = "workflow")]

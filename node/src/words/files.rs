@@ -17,9 +17,11 @@ const DEPTH_MAX: usize = 16;
 
 /// Which files.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_long_help = "Examples:\n  oarlock apply -f etl.yaml\n  oarlock apply -f flows/ --dry-run\n  cat etl.yaml | oarlock apply -f -\n\nAlso as: oarlock workflows apply -f etl.yaml"
-)]
+#[command(after_long_help = "Examples:\n\
+        \x20 oarlock apply -f etl.yaml\n\
+        \x20 oarlock apply -f flows/ --dry-run\n\
+        \x20 cat etl.yaml | oarlock apply -f -\n\n\
+        Also as: oarlock workflows apply -f etl.yaml")]
 pub(crate) struct Apply {
     /// A file, a folder, or `-`; said as often as needed
     #[arg(short, long = "file", value_name = "FILE|DIR|-")]
@@ -31,9 +33,10 @@ pub(crate) struct Apply {
 
 /// Which files.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_long_help = "Examples:\n  oarlock validate etl.yaml\n  oarlock validate flows/ --strict\n  cat etl.yaml | oarlock validate -"
-)]
+#[command(after_long_help = "Examples:\n\
+        \x20 oarlock validate etl.yaml\n\
+        \x20 oarlock validate flows/ --strict\n\
+        \x20 cat etl.yaml | oarlock validate -")]
 pub(crate) struct Validate {
     /// Files, folders, or `-`
     #[arg(required = true, value_name = "FILE|DIR|-")]
@@ -45,9 +48,9 @@ pub(crate) struct Validate {
 
 /// Which file.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_long_help = "Examples:\n  oarlock diff -f etl.yaml\n\nExit code 9 says that there are differences, 0 that there are none."
-)]
+#[command(after_long_help = "Examples:\n\
+        \x20 oarlock diff -f etl.yaml\n\n\
+        Exit code 9 says that there are differences, 0 that there are none.")]
 pub(crate) struct Diff {
     /// A file, a folder, or `-`
     #[arg(short, long = "file", value_name = "FILE|DIR|-")]
@@ -59,9 +62,10 @@ pub(crate) struct Diff {
 
 /// Which file, of which tool.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_long_help = "Examples:\n  oarlock convert --from flowctl dag.yaml > etl.yaml\n  oarlock convert --from flowctl dag.yaml --out etl.yaml\n\nWhat has no equal here is named on stderr."
-)]
+#[command(after_long_help = "Examples:\n\
+        \x20 oarlock convert --from flowctl dag.yaml > etl.yaml\n\
+        \x20 oarlock convert --from flowctl dag.yaml --out etl.yaml\n\n\
+        What has no equal here is named on stderr.")]
 pub(crate) struct Convert {
     /// The tool it was written for
     #[arg(long, default_value = "flowctl", value_parser = ["flowctl"])]

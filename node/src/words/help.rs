@@ -6,9 +6,10 @@ use crate::fault::{Exit, Fault};
 
 /// About what.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_long_help = "Examples:\n  oarlock help runs retry\n  oarlock help exit-codes\n\nTopics: cheatsheet, environment, exit-codes, filters, output"
-)]
+#[command(after_long_help = "Examples:\n\
+        \x20 oarlock help runs retry\n\
+        \x20 oarlock help exit-codes\n\n\
+        Topics: cheatsheet, environment, exit-codes, filters, output")]
 pub(crate) struct Args {
     /// A command or a topic
     words: Vec<String>,

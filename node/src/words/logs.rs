@@ -8,9 +8,10 @@ use crate::output::{Tint, body};
 
 /// What is wanted of the logs.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_long_help = "Examples:\n  oarlock logs etl/1042\n  oarlock logs etl/1042/load --attempt 2\n  oarlock logs etl/1042 --follow --tail 100"
-)]
+#[command(after_long_help = "Examples:\n\
+        \x20 oarlock logs etl/1042\n\
+        \x20 oarlock logs etl/1042/load --attempt 2\n\
+        \x20 oarlock logs etl/1042 --follow --tail 100")]
 pub(crate) struct Args {
     /// A run or one of its tasks: `etl/1042`, `etl/1042/load`, `etl/1042/load@2`
     id: String,

@@ -3,6 +3,7 @@
 use clap::Subcommand;
 
 use super::tables::{NODES, ROLES, WORKERS};
+use crate::again::Again;
 use crate::ask::Session;
 use crate::fault::Fault;
 use crate::output::body;
@@ -15,7 +16,7 @@ pub(crate) enum Nodes {
         visible_alias = "ls",
         after_long_help = "Examples:\n  oarlock nodes list\n  oarlock nodes list -o wide"
     )]
-    List,
+    List(Again),
 }
 
 /// What can be done with roles.
@@ -26,7 +27,7 @@ pub(crate) enum Roles {
         visible_alias = "ls",
         after_long_help = "Examples:\n  oarlock roles list\n  oarlock roles list --sort since"
     )]
-    List,
+    List(Again),
 }
 
 /// What can be done with workers.
@@ -34,7 +35,7 @@ pub(crate) enum Roles {
 pub(crate) enum Workers {
     /// Show all workers
     #[command(visible_alias = "ls", after_long_help = "Examples:\n  oarlock workers list")]
-    List,
+    List(Again),
     /// Show one worker with its tasks
     #[command(after_long_help = "Examples:\n  oarlock workers get wrk_01kadq… -o json")]
     Get {
@@ -46,14 +47,14 @@ pub(crate) enum Workers {
 /// Does it.
 pub(crate) async fn nodes(session: &Session, word: Nodes) -> Result<(), Fault> {
     match word {
-        Nodes::List => session.list(&NODES, session.client()?.nodes()).await,
+        Nodes::List(again) => again.list(session, &NODES, session.client()?.nodes()).await,
     }
 }
 
 /// Does it.
 pub(crate) async fn roles(session: &Session, word: Roles) -> Result<(), Fault> {
     match word {
-        Roles::List => session.list(&ROLES, session.client()?.roles()).await,
+        Roles::List(again) => again.list(session, &ROLES, session.client()?.roles()).await,
     }
 }
 
@@ -61,7 +62,7 @@ pub(crate) async fn roles(session: &Session, word: Roles) -> Result<(), Fault> {
 pub(crate) async fn workers(session: &Session, word: Workers) -> Result<(), Fault> {
     let client = session.client()?;
     match word {
-        Workers::List => session.list(&WORKERS, client.workers()).await,
+        Workers::List(again) => again.list(session, &WORKERS, client.workers()).await,
         Workers::Get { worker } => session.out.one(&WORKERS, &body(&client.worker(&worker).await?)),
     }
 }

@@ -3,6 +3,7 @@
 use clap::Subcommand;
 
 use super::tables::QUEUES;
+use crate::again::Again;
 use crate::ask::Session;
 use crate::fault::{Exit, Fault};
 use crate::output::body;
@@ -15,7 +16,7 @@ pub(crate) enum Word {
         visible_alias = "ls",
         after_long_help = "Examples:\n  oarlock queues list\n  oarlock queues list --sort -ready"
     )]
-    List,
+    List(Again),
     /// Show one queue
     #[command(after_long_help = "Examples:\n  oarlock queues get default")]
     Get {
@@ -37,9 +38,9 @@ pub(crate) enum Word {
         names: Vec<String>,
     },
     /// Limit what runs of a queue at once
-    #[command(
-        after_long_help = "Examples:\n  oarlock queues set warehouse --concurrency 4\n  oarlock queues set warehouse --concurrency none"
-    )]
+    #[command(after_long_help = "Examples:\n\
+            \x20 oarlock queues set warehouse --concurrency 4\n\
+            \x20 oarlock queues set warehouse --concurrency none")]
     Set {
         /// Its name
         name: String,
@@ -53,7 +54,7 @@ pub(crate) enum Word {
 pub(crate) async fn run(session: &Session, word: Word) -> Result<(), Fault> {
     let client = session.client()?;
     match word {
-        Word::List => session.list(&QUEUES, client.queues()).await,
+        Word::List(again) => again.list(session, &QUEUES, client.queues()).await,
         Word::Get { name } => session.out.one(&QUEUES, &body(&client.queue(&name).get().await?)),
         Word::Pause { names } => {
             for name in names.iter().filter(|name| !session.dry(&format!("pause {name}"))) {

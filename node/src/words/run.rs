@@ -15,9 +15,13 @@ use crate::progress;
 
 /// What to start, with what, and whether to stay.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_long_help = "Examples:\n  oarlock run examples/hello.yaml --watch\n  oarlock run etl -i day=2026-11-20 --id nightly-2026-11-20 --wait\n  oarlock run etl --input inputs.json --in 10m --priority 8\n\nA FILE is applied first, so that its newest version runs. The exit code of\n--watch and --wait says how the run ended: 0, 10 failed, 11 cancelled,\n12 timed out. Ctrl-C leaves the run alone."
-)]
+#[command(after_long_help = "Examples:\n\
+        \x20 oarlock run examples/hello.yaml --watch\n\
+        \x20 oarlock run etl -i day=2026-11-20 --id nightly-2026-11-20 --wait\n\
+        \x20 oarlock run etl --input inputs.json --in 10m --priority 8\n\n\
+        A FILE is applied first, so that its newest version runs. The exit code of\n\
+        --watch and --wait says how the run ended: 0, 10 failed, 11 cancelled,\n\
+        12 timed out. Ctrl-C leaves the run alone.")]
 pub(crate) struct Args {
     /// A file, `-`, or the name of a workflow
     #[arg(value_name = "FILE|WORKFLOW")]

@@ -3,9 +3,11 @@
 use clap::{Args, Subcommand};
 use oarlock_client::v1::Run;
 use oarlock_client::{Client, Error, List, RunHandle, RunStatus};
+use serde_json::Value;
 
 use super::tables::RUNS;
 use super::workflows::listed;
+use crate::again::Again;
 use crate::ask::Session;
 use crate::fault::{Exit, Fault};
 use crate::output::{Rest, body};
@@ -17,12 +19,22 @@ const RECENT: &str = "1h";
 /// What can be done with runs.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Word {
-    /// Show active runs and those of the last hour
+    /// Show active runs, and those of the last hour
     #[command(
         visible_alias = "ls",
-        after_long_help = "Examples:\n  oarlock runs list\n  oarlock runs list --status failed --since 1d\n  oarlock runs list --all --where 'labels.team == \"data\"' -o json"
+        after_long_help = "Examples:\n\
+            \x20 oarlock runs list\n\
+            \x20 oarlock runs list --status failed --since 1d\n\
+            \x20 oarlock runs list --all --where 'labels.team == \"data\"' -o json"
     )]
-    List(Which),
+    List {
+        /// Which runs
+        #[command(flatten)]
+        which: Which,
+        /// Once or again and again
+        #[command(flatten)]
+        again: Again,
+    },
     /// Show one run with its tasks
     #[command(
         after_long_help = "Examples:\n  oarlock runs get etl/1042\n  oarlock runs get etl/1042 -o json"
@@ -56,17 +68,18 @@ pub(crate) enum Word {
         wait: bool,
     },
     /// End runs in an orderly way
-    #[command(
-        after_long_help = "Examples:\n  oarlock runs cancel etl/1042 --reason \"wrong day\"\n  oarlock runs cancel --workflow etl --status running --yes"
-    )]
+    #[command(after_long_help = "Examples:\n\
+            \x20 oarlock runs cancel etl/1042 --reason \"wrong day\"\n\
+            \x20 oarlock runs cancel --workflow etl --status running --yes")]
     Cancel(Tell),
     /// End runs at once, without clean-up
     #[command(after_long_help = "Examples:\n  oarlock runs terminate etl/1042")]
     Terminate(Tell),
     /// Run again what failed
-    #[command(
-        after_long_help = "Examples:\n  oarlock runs retry etl/1042\n  oarlock runs retry etl/1042 --from load\n  oarlock runs retry --status failed --since 1h"
-    )]
+    #[command(after_long_help = "Examples:\n\
+            \x20 oarlock runs retry etl/1042\n\
+            \x20 oarlock runs retry etl/1042 --from load\n\
+            \x20 oarlock runs retry --status failed --since 1h")]
     Retry {
         /// Which runs
         #[command(flatten)]
@@ -82,9 +95,9 @@ pub(crate) enum Word {
     #[command(after_long_help = "Examples:\n  oarlock runs resume etl/1042")]
     Resume(Tell),
     /// Tell a run what it waits for
-    #[command(
-        after_long_help = "Examples:\n  oarlock runs signal etl/1042 approved\n  oarlock runs signal etl/1042 approved '{\"by\": \"ann\"}'"
-    )]
+    #[command(after_long_help = "Examples:\n\
+            \x20 oarlock runs signal etl/1042 approved\n\
+            \x20 oarlock runs signal etl/1042 approved '{\"by\": \"ann\"}'")]
     Signal {
         /// `etl/1042` or `run_…`
         run: String,
@@ -218,7 +231,7 @@ impl Which {
 pub(crate) async fn run(session: &Session, word: Word) -> Result<(), Fault> {
     let client = session.client()?;
     match word {
-        Word::List(which) => list(session, &which).await,
+        Word::List { which, again } => list(session, &which, &again).await,
         Word::Get { run } => get(session, &run).await,
         Word::Watch { run } => progress::follow(session, &run).await,
         Word::Logs(args) => super::logs::run(session, &args).await,
@@ -288,7 +301,7 @@ async fn each(
     Ok(())
 }
 
-async fn list(session: &Session, which: &Which) -> Result<(), Fault> {
+async fn list(session: &Session, which: &Which, again: &Again) -> Result<(), Fault> {
     if !which.runs.is_empty() {
         let client = session.client()?;
         let mut items = Vec::new();
@@ -299,23 +312,23 @@ async fn list(session: &Session, which: &Which) -> Result<(), Fault> {
     }
     let client = session.client()?;
     if which.filtered() || session.global.all {
-        return session.list(&RUNS, which.list(&client)).await;
+        return again.list(session, &RUNS, which.list(&client)).await;
     }
+    again.show(session, &RUNS, async || active_and_recent(session).await).await
+}
+
+/// What is not finished, and what was accepted lately, newest first.
+async fn active_and_recent(session: &Session) -> Result<(Vec<Value>, Rest), Fault> {
+    let client = session.client()?;
     let (active, more) = session.fetch(client.runs().param("status", "active")).await?;
     let recent = client.runs().param("status", "finished").since(RECENT);
     let (finished, rest) = session.fetch(recent).await?;
     let mut runs: Vec<Run> = active.into_iter().chain(finished).collect();
     runs.sort_by(|a, b| b.created_at.cmp(&a.created_at));
-    let cut = runs.len() > session.global.limit;
+    let cut = runs.len() > session.global.limit || more.cut || rest.cut;
     runs.truncate(session.global.limit);
-    let token = more.next_page_token.or(rest.next_page_token);
-    let rest = Rest { next_page_token: token.filter(|_| cut || !runs.is_empty()), total: None };
-    let nothing = runs.is_empty();
-    session.out.list(&RUNS, runs.iter().map(body).collect(), &rest)?;
-    if nothing && session.out.for_people() {
-        session.out.note("(active ones and those of the last hour; --all shows older ones)");
-    }
-    Ok(())
+    // Two lists in one have no place where they go on together.
+    Ok((runs.iter().map(body).collect(), Rest { cut, ..Rest::default() }))
 }
 
 async fn get(session: &Session, id: &str) -> Result<(), Fault> {
@@ -357,7 +370,7 @@ pub(super) fn show_result(
         session.out.value(&body(result));
     } else if let Some(output) = &result.output {
         match output {
-            serde_json::Value::String(text) => session.out.data(&format!("{text}\n")),
+            Value::String(text) => session.out.data(&format!("{text}\n")),
             other => session.out.value(other),
         }
     }

@@ -14,9 +14,11 @@ use crate::serve::{Node, Plan, Stops, runtime};
 
 /// Where its settings come from.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_long_help = "Examples:\n  oarlock server --data /var/lib/oarlock\n  oarlock server --config /etc/oarlock.toml --worker.slots 16\n  OARLOCK_LISTEN=127.0.0.1:7000 oarlock server\n\nEvery setting, with its value and who set it: oarlock config show --origin"
-)]
+#[command(after_long_help = "Examples:\n\
+        \x20 oarlock server --data /var/lib/oarlock\n\
+        \x20 oarlock server --config /etc/oarlock.toml --worker.slots 16\n\
+        \x20 OARLOCK_LISTEN=127.0.0.1:7000 oarlock server\n\n\
+        Every setting, with its value and who set it: oarlock config show --origin")]
 pub(crate) struct Args {
     /// The node's file (TOML)
     #[arg(long, value_name = "FILE", env = "OARLOCK_SERVER_CONFIG", hide_env_values = true)]

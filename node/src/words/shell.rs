@@ -8,9 +8,9 @@ use crate::fault::Fault;
 
 /// For which shell.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_long_help = "Examples:\n  oarlock completions bash > ~/.local/share/bash-completion/completions/oarlock\n  oarlock completions fish > ~/.config/fish/completions/oarlock.fish"
-)]
+#[command(after_long_help = "Examples:\n\
+        \x20 oarlock completions bash > ~/.local/share/bash-completion/completions/oarlock\n\
+        \x20 oarlock completions fish > ~/.config/fish/completions/oarlock.fish")]
 pub(crate) struct Completions {
     /// The shell
     shell: Shell,

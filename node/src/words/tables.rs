@@ -30,7 +30,7 @@ pub(super) const RUNS: Table = Table {
         ("+LABELS", "labels", Show::Text),
     ],
     name: "name",
-    empty: "No runs. Start one: oarlock run FILE",
+    empty: "No run is active or of the last hour; --all shows older ones. Start one: oarlock run FILE",
 };
 
 /// Tasks.

@@ -4,6 +4,7 @@ use clap::Subcommand;
 use oarlock_client::v1::FailTask;
 
 use super::tables::{ATTEMPTS, TASKS};
+use crate::again::Again;
 use crate::ask::{Session, value};
 use crate::fault::Fault;
 use crate::output::{Rest, body};
@@ -14,7 +15,9 @@ pub(crate) enum Word {
     /// Show the tasks of a run, or of all runs
     #[command(
         visible_alias = "ls",
-        after_long_help = "Examples:\n  oarlock tasks list etl/1042\n  oarlock tasks list --status running,retrying"
+        after_long_help = "Examples:\n\
+            \x20 oarlock tasks list etl/1042\n\
+            \x20 oarlock tasks list --status running,retrying"
     )]
     List {
         /// `etl/1042` or `run_…`; absent: all runs
@@ -28,11 +31,14 @@ pub(crate) enum Word {
         /// Of this workflow
         #[arg(long, conflicts_with = "run")]
         workflow: Option<String>,
+        /// Once or again and again
+        #[command(flatten)]
+        again: Again,
     },
     /// Show one task with its attempts
-    #[command(
-        after_long_help = "Examples:\n  oarlock tasks get etl/1042/load\n  oarlock tasks get 'etl/1042/extract[3]' -o yaml"
-    )]
+    #[command(after_long_help = "Examples:\n\
+            \x20 oarlock tasks get etl/1042/load\n\
+            \x20 oarlock tasks get 'etl/1042/extract[3]' -o yaml")]
     Get {
         /// `etl/1042/load`
         task: String,
@@ -74,7 +80,7 @@ pub(crate) enum Word {
 pub(crate) async fn run(session: &Session, word: Word) -> Result<(), Fault> {
     let client = session.client()?;
     match word {
-        Word::List { run, status, queue, workflow } => {
+        Word::List { run, status, queue, workflow, again } => {
             let mut list = match run {
                 Some(run) => client.run(&run).tasks(),
                 None => client.tasks(),
@@ -87,7 +93,7 @@ pub(crate) async fn run(session: &Session, word: Word) -> Result<(), Fault> {
                     list = list.param(name, value);
                 }
             }
-            session.list(&TASKS, list).await
+            again.list(session, &TASKS, list).await
         }
         Word::Get { task } => {
             let handle = client.task(&task);

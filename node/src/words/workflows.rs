@@ -13,13 +13,15 @@ pub(crate) enum Word {
     /// Show all workflows
     #[command(
         visible_alias = "ls",
-        after_long_help = "Examples:\n  oarlock workflows list\n  oarlock workflows list --where 'unfinished_runs > 0' -o wide"
+        after_long_help = "Examples:\n\
+            \x20 oarlock workflows list\n\
+            \x20 oarlock workflows list --where 'unfinished_runs > 0' -o wide"
     )]
     List,
     /// Show one workflow
-    #[command(
-        after_long_help = "Examples:\n  oarlock workflows get etl\n  oarlock workflows get etl --version 2 --source"
-    )]
+    #[command(after_long_help = "Examples:\n\
+            \x20 oarlock workflows get etl\n\
+            \x20 oarlock workflows get etl --version 2 --source")]
     Get {
         /// Its name
         name: String,
@@ -31,9 +33,9 @@ pub(crate) enum Word {
         source: bool,
     },
     /// Create or change workflows from files
-    #[command(
-        after_long_help = "Examples:\n  oarlock workflows apply -f etl.yaml\n  oarlock workflows apply -f flows/ --dry-run"
-    )]
+    #[command(after_long_help = "Examples:\n\
+            \x20 oarlock workflows apply -f etl.yaml\n\
+            \x20 oarlock workflows apply -f flows/ --dry-run")]
     Apply(super::files::Apply),
     /// Forget a workflow; its runs must be finished
     #[command(

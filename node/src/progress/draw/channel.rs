@@ -24,7 +24,8 @@ pub(super) struct Channel {
 }
 
 impl Channel {
-    /// Finds a way for edges: for each target its line, and the lines of its sources. Nothing, if lines would run into each other.
+    /// Finds a way for edges: for each target its line, and the lines of its sources. Nothing, if lines would run into each
+    /// other.
     pub(super) fn route(edges: &[(usize, Vec<usize>)]) -> Option<Channel> {
         let mut straight = Vec::new();
         let mut uprights: Vec<Upright> = Vec::new();
