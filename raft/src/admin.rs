@@ -261,7 +261,7 @@ fn write_identity(dir: &Path, identity: Identity) -> std::io::Result<()> {
     let body = format!("{LAYOUT}\nnode {}\ncluster {:032x}\n", identity.node, identity.cluster);
     let fresh = dir.join("identity-new");
     let mut file = File::create(&fresh)?;
-    write!(file, "{body}sum {}\n", Print::of(body.as_bytes()))?;
+    writeln!(file, "{body}sum {}", Print::of(body.as_bytes()))?;
     file.sync_all()?;
     std::fs::rename(&fresh, dir.join("identity"))?;
     snapshot::build::sync_folder(dir)

@@ -205,18 +205,7 @@ pub(super) fn of_evaluation(
     error: &ExecutionError,
 ) -> Fault {
     match error {
-        ExecutionError::NoSuchKey(key) => match operand_of(ast, key) {
-            Some(operand) => {
-                let owner = super::tree::spell(operand).unwrap_or_else(|| "this".to_owned());
-                let fault = Fault::new(format!("`{owner}` has no `{key}`"))
-                    .hint(format!("where it may be missing, ask first: has({owner}.{key})"));
-                match super::tree::extent(text, operand, source) {
-                    Some(at) => fault.at(at),
-                    None => fault,
-                }
-            }
-            None => Fault::new(format!("there is no `{key}`")),
-        },
+        ExecutionError::NoSuchKey(key) => no_such_key(text, ast, source, key),
         ExecutionError::NoSuchOverload(overload) => {
             let name = operator(overload.function());
             let types: Vec<_> = overload.argument_types().iter().map(|t| kind(t)).collect();
@@ -274,6 +263,20 @@ pub(super) fn of_evaluation(
             message.truncate(message.char_indices().nth(200).map_or(message.len(), |(at, _)| at));
             Fault::new(message)
         }
+    }
+}
+
+/// A field that is not there, at the place of what lacks it.
+fn no_such_key(text: &str, ast: &IdedExpr, source: &SourceInfo, key: &str) -> Fault {
+    let Some(operand) = operand_of(ast, key) else {
+        return Fault::new(format!("there is no `{key}`"));
+    };
+    let owner = super::tree::spell(operand).unwrap_or_else(|| "this".to_owned());
+    let fault = Fault::new(format!("`{owner}` has no `{key}`"))
+        .hint(format!("where it may be missing, ask first: has({owner}.{key})"));
+    match super::tree::extent(text, operand, source) {
+        Some(at) => fault.at(at),
+        None => fault,
     }
 }
 

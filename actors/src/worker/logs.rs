@@ -19,8 +19,11 @@ const LAG_MAX: usize = 256;
 /// The live output of all attempts that run on this node. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct Logs {
-    live: Arc<Mutex<HashMap<(TaskId, Attempt), Arc<Mutex<Tape>>>>>,
+    live: Arc<Mutex<Tapes>>,
 }
+
+/// The tapes that are being written, by task and attempt.
+type Tapes = HashMap<(TaskId, Attempt), Arc<Mutex<Tape>>>;
 
 /// One attempt's output, as it is being printed.
 struct Tape {
@@ -74,7 +77,7 @@ impl Logs {
         Printer { logs: self.clone(), key: (task, attempt), tape }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<(TaskId, Attempt), Arc<Mutex<Tape>>>> {
+    fn lock(&self) -> MutexGuard<'_, Tapes> {
         self.live.lock().expect("nothing panics while it holds the logs")
     }
 }

@@ -8,7 +8,7 @@
 //! failure to write or sync ends the process: after it nobody knows what is on the disk.
 
 use std::io;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -107,10 +107,7 @@ impl Writer {
                 job => self.take(job),
             }
             if self.bytes < LOG_READ_BYTES_MAX {
-                next = match jobs.try_recv() {
-                    Ok(job) => Some(job),
-                    Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
-                };
+                next = jobs.try_recv().ok();
             }
         }
         self.commit();

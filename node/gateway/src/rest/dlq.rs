@@ -58,13 +58,11 @@ pub(crate) async fn list(
     let asked = tokio::task::spawn_blocking(move || {
         room.read(|view| {
             let mut items = Vec::new();
-            let mut scanned = 0;
             let mut last = pager.after;
-            for row in walk(view, pager.after) {
+            for (scanned, row) in walk(view, pager.after).enumerate() {
                 if items.len() == pager.size || scanned == SCAN_MAX {
                     return Ok(pager.page(items, last.as_ref()));
                 }
-                scanned += 1;
                 last = Some((row.at, row.task));
                 if let Some(letter) = convert::dead::letter(view, &room.shelf, &row)
                     && of(&letter, &params)

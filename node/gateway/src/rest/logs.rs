@@ -191,10 +191,10 @@ fn chunk(
 
 fn tail(text: &str, lines: Option<usize>) -> String {
     let Some(lines) = lines else { return text.to_owned() };
-    let starts = text.trim_end_matches('\n').rmatch_indices('\n').map(|(at, _)| at + 1);
+    let mut starts = text.trim_end_matches('\n').rmatch_indices('\n').map(|(at, _)| at + 1);
     match lines {
         0 => String::new(),
-        _ => text[starts.skip(lines - 1).next().unwrap_or(0)..].to_owned(),
+        _ => text[starts.nth(lines - 1).unwrap_or(0)..].to_owned(),
     }
 }
 

@@ -175,9 +175,61 @@ fn limit(words: &str) -> Option<(String, String)> {
         .then(|| ("the file is too large".to_owned(), "split it into several files".to_owned()))
 }
 
+/// What the library's words mean: some of its words, what is wrong, what to do. The first row that fits counts.
+const SAYINGS: &[(&str, &str, &str)] = &[
+    ("unclosed bracket", "this bracket is never closed", "its closing bracket is missing"),
+    ("misplaced bracket", "this bracket was never opened", "take it out, or quote the text"),
+    (
+        "mapping values are not allowed",
+        "`:` is not allowed here",
+        "quote the text, or begin a new line for the key",
+    ),
+    ("illegal placement of ':'", "`:` is not allowed here", "is a bracket before it not closed?"),
+    (
+        "did not find expected key",
+        "this line is not indented like the ones around it",
+        "line it up with its neighbours",
+    ),
+    (
+        "did not find expected '-'",
+        "a list and keys are mixed at the same indentation",
+        "indent one of them",
+    ),
+    (
+        "expected ',' or",
+        "a comma or a closing bracket is missing before this",
+        "texts with these signs need quotes",
+    ),
+    (
+        "multiline quoted scalar",
+        "a quoted text is not closed before this",
+        "its closing quote is missing",
+    ),
+    ("unclosed quote", "a quoted text is not closed before this", "its closing quote is missing"),
+    ("end of stream", "a quoted text is not closed before this", "its closing quote is missing"),
+    (
+        "unknown escape",
+        "an escape in double quotes is not known",
+        "write `\\\\` for a backslash, or use single quotes",
+    ),
+    (
+        "trailing content after",
+        "there is something after the closing quote",
+        "quote the whole text",
+    ),
+    ("unexpected character", "a text cannot begin with this sign", "quote the text"),
+    (
+        "unknown anchor",
+        "this alias stands for nothing",
+        "define it first: `key: &name …`; or quote the text",
+    ),
+    ("recursive references", "this alias contains itself", "write the value out"),
+    ("expected string scalar", "a key must be a text", "lists and objects cannot be keys"),
+    ("non-finite", "this is not a finite number", "write a number, or quote the text"),
+];
+
 /// Message, what to do, and the place, which the library does not always point at.
 fn plain(text: &str, words: &str, at: Range<usize>) -> (String, String, Range<usize>) {
-    let said = |message: &str, label: &str| (message.to_owned(), label.to_owned(), at.clone());
     let line_start = text[..at.start].rfind('\n').map_or(0, |newline| newline + 1);
     let line = text[line_start..].lines().next().unwrap_or_default();
     if let Some(tab) = tab_indent(text, line_start) {
@@ -195,68 +247,11 @@ fn plain(text: &str, words: &str, at: Range<usize>) -> (String, String, Range<us
             start..start + 3,
         );
     }
-    if words.contains("unclosed bracket") {
-        return said("this bracket is never closed", "its closing bracket is missing");
-    }
-    if words.contains("misplaced bracket") {
-        return said("this bracket was never opened", "take it out, or quote the text");
-    }
-    if words.contains("mapping values are not allowed") {
-        return said("`:` is not allowed here", "quote the text, or begin a new line for the key");
-    }
-    if words.contains("illegal placement of ':'") {
-        return said("`:` is not allowed here", "is a bracket before it not closed?");
-    }
-    if words.contains("did not find expected key") {
-        return said(
-            "this line is not indented like the ones around it",
-            "line it up with its neighbours",
-        );
-    }
-    if words.contains("did not find expected '-'") {
-        return said("a list and keys are mixed at the same indentation", "indent one of them");
-    }
-    if words.contains("expected ',' or") {
-        return said(
-            "a comma or a closing bracket is missing before this",
-            "texts with these signs need quotes",
-        );
-    }
-    if words.contains("multiline quoted scalar")
-        || words.contains("unclosed quote")
-        || words.contains("end of stream")
-    {
-        return said("a quoted text is not closed before this", "its closing quote is missing");
-    }
-    if words.contains("unknown escape") {
-        return said(
-            "an escape in double quotes is not known",
-            "write `\\\\` for a backslash, or use single quotes",
-        );
-    }
-    if words.contains("trailing content after") {
-        return said("there is something after the closing quote", "quote the whole text");
-    }
-    if words.contains("unexpected character") {
-        return said("a text cannot begin with this sign", "quote the text");
-    }
-    if words.contains("unknown anchor") {
-        return said(
-            "this alias stands for nothing",
-            "define it first: `key: &name …`; or quote the text",
-        );
-    }
-    if words.contains("recursive references") {
-        return said("this alias contains itself", "write the value out");
-    }
-    if words.contains("expected string scalar") {
-        return said("a key must be a text", "lists and objects cannot be keys");
-    }
-    if words.contains("non-finite") {
-        return said("this is not a finite number", "write a number, or quote the text");
+    if let Some((_, message, label)) = SAYINGS.iter().find(|(some, ..)| words.contains(some)) {
+        return ((*message).to_owned(), (*label).to_owned(), at);
     }
     let bare = words.split(" at line ").next().unwrap_or(words);
-    (format!("this is not YAML: {bare}"), String::new(), at.clone())
+    (format!("this is not YAML: {bare}"), String::new(), at)
 }
 
 /// The first tab that indents a line, in the line that begins at `from` or the next one.
