@@ -37,7 +37,7 @@ async fn templates_conditions_lists_and_outputs_are_computed() {
     let steps = vec![
         each(
             json!("${{ inputs.files }}"),
-            step("extract", &[], sh("echo \"\\\"${{ item }}-${{ index }}\\\"")),
+            step("extract", &[], sh("echo '\"${{ item }}-${{ index }}\"'")),
         ),
         Step {
             condition: Some("size(tasks.extract.outputs) > 5".to_owned()),
@@ -54,7 +54,7 @@ async fn templates_conditions_lists_and_outputs_are_computed() {
         step(
             "env",
             &[2],
-            json!({"run": {"command": "echo \"\\\"$A ${{ env.A }}\\\"", "env": {"A": "${{ tasks.join.output }}"}}}),
+            json!({"run": {"command": "printf '\"%s %s\"' $A ${{ env.A }}", "env": {"A": "${{ tasks.join.output }}"}}}),
         ),
     ];
     let outputs =

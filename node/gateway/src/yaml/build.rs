@@ -89,7 +89,9 @@ fn step(
     let (rule, condition) = condition(task);
     let action = action(task);
     let template = Template::parse(&action).map_err(|fault| fault.to_string())?;
-    let order = template.fixed().map(|plain| order(plain.clone())).transpose()?;
+    // A child's inputs are bound to what it declares when it is started: its order is always computed.
+    let fixed = template.fixed().filter(|action| action.get("workflow").is_none());
+    let order = fixed.map(|plain| order(plain.clone())).transpose()?;
     Ok(Step {
         name: name.to_owned(),
         needs: graph.needs[place].iter().map(|need| number(*need)).collect(),
