@@ -1,6 +1,6 @@
 //! The threshold: what happens to every request, whatever it asks for.
 //!
-//! One layer around all rooms, in this order: the request gets an id (its own, or one made here); the namespace is checked; the
+//! One layer around all rooms, in this order: the request gets an id (its own, or one made here); its origin and namespace are checked; the
 //! room answers, and a panic in it becomes a 500 for this caller alone; a [`Fault`] becomes `application/problem+json`; one line
 //! of the access log and one count of the metrics are written. Neither bodies nor tokens are ever logged.
 
@@ -35,7 +35,8 @@ pub(crate) async fn enter(State(room): State<Arc<Room>>, request: Request, next:
     let route = request.extensions().get::<MatchedPath>().cloned();
     // Whatever is logged on the way says which request it belongs to.
     let span = tracing::info_span!("request", id = &*id);
-    let answer = match namespace_fault(&request) {
+    let refused = crate::origin::fault(&request, &room.config.address);
+    let answer = match refused.or_else(|| namespace_fault(&request)) {
         Some(fault) => fault.into_response(),
         None => AssertUnwindSafe(next.run(request).instrument(span))
             .catch_unwind()

@@ -24,6 +24,7 @@ mod filter;
 pub mod limit;
 pub mod metric;
 mod openapi;
+mod origin;
 mod page;
 mod params;
 pub mod problem;

@@ -69,9 +69,7 @@ fn action_of(order: &Order) -> &'static str {
 fn action_of_template(template: &[u8]) -> &'static str {
     const ACTIONS: [&str; 8] = ["run", "http", "call", "noop", "sleep", "wait", "workflow", "emit"];
     let Ok(Value::Object(fields)) = serde_json::from_slice(template) else { return "run" };
-    let named = fields.get("action").or(fields.get("kind")).and_then(Value::as_str);
-    let named = |action: &&&str| fields.contains_key(**action) || named == Some(**action);
-    ACTIONS.iter().find(named).copied().unwrap_or("run")
+    ACTIONS.iter().find(|action| fields.contains_key(**action)).copied().unwrap_or("run")
 }
 
 fn call_of(step: &Step, row: Option<&Task>) -> Option<String> {

@@ -2,7 +2,7 @@
 //!
 //! `oarlock explain E0301` and `/docs/errors/E0301` print what stands here. E01xx is about files (the single faults of a file have
 //! codes of their own, kept with the parser), E02xx about what was sent, E03xx about what is not there, E04xx about what cannot be
-//! done now, E05xx about limits, E07xx about reach and availability, E09xx about us.
+//! done now, E05xx about limits, E06xx about who asks, E07xx about reach and availability, E09xx about us.
 
 /// A kind of failure.
 #[derive(Debug, PartialEq, Eq)]
@@ -157,6 +157,9 @@ kinds! {
     STREAMS_FULL = "E0504", 429, PASSES, "Too many live streams",
         "close some, or ask another node",
         "A node serves a bounded number of event and log streams at a time.";
+    FOREIGN = "E0601", 403, STAYS, "The request comes from another site",
+        "send it from a program, or from a page of this node",
+        "A web page of somebody else, open in a browser on this machine, sent this request: its `Origin` or its `Host` is not this node's. A node that asks nobody for a password must not do what any open page tells it, so such requests are refused. Programs send no `Origin` and are not concerned.";
     UNREACHABLE = "E0701", 503, PASSES, "Nothing answers",
         "start a node with `oarlock dev`, or choose another with --addr",
         "No node answers at the address: it is not running, the address is another one, or the network is in between. `oarlock doctor` looks into it.";

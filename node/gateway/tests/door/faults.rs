@@ -122,3 +122,16 @@ async fn markup_in_names_comes_back_as_text() {
     let page = Node::send(node.ask(Method::GET, &format!("/docs/errors/{name}"))).await;
     page.problem(404, "E0312");
 }
+
+#[tokio::test]
+async fn a_page_of_another_site_cannot_act_through_a_browser() {
+    let node = Node::start().await;
+    let request =
+        node.ask(Method::POST, "/api/v1/workflows").header("origin", "https://evil.example");
+    Node::send(request.header("content-type", "text/plain").body(HELLO))
+        .await
+        .problem(403, "E0601");
+    assert_eq!(node.get("/workflows").await.expect(200)["items"], json!([]));
+    let own = node.ask(Method::GET, "/api/v1/runs").header("origin", &node.base);
+    Node::send(own).await.expect(200);
+}

@@ -54,6 +54,8 @@ async fn everything_documented_answers() {
                 .replace("/queues/{name}", "/queues/default")
                 .replace("/nodes/{name}", "/nodes/1")
                 .replace("/settings/{name}", "/settings/retention_ms")
+                .replace("/workers/{id}", "/workers/none")
+                .replace("/actors/{id}", "/actors/none")
                 .replace("{name}", "hello")
                 .replace("{id}", "none/1/none");
             let request = node.ask(method.to_uppercase().parse().expect("a method"), &place);
