@@ -20,7 +20,7 @@ pub(crate) struct Disk {
 }
 
 /// Appends 4 KiB and calls fdatasync, over and over.
-pub(crate) fn probe(dir: &Path, length: Duration) -> anyhow::Result<Disk> {
+pub(crate) fn probe(dir: &Path, length: Duration) -> anyhow::Result<Histogram<u64>> {
     let mut file = File::create(dir.join("probe"))?;
     let block = [0x5au8; 4096];
     let mut times = Histogram::<u64>::new(3)?;
@@ -31,9 +31,18 @@ pub(crate) fn probe(dir: &Path, length: Duration) -> anyhow::Result<Disk> {
         file.sync_data()?;
         times.record(u64::try_from(begin.elapsed().as_micros())?)?;
     }
-    Ok(Disk {
-        samples: times.len(),
-        p50_us: times.value_at_quantile(0.5),
-        p99_us: times.value_at_quantile(0.99),
-    })
+    Ok(times)
+}
+
+impl Disk {
+    /// What all probes together say: one before the load and one after it, because a shared disk has moods.
+    pub(crate) fn of(before: &Histogram<u64>, after: &Histogram<u64>) -> anyhow::Result<Disk> {
+        let mut times = before.clone();
+        times.add(after)?;
+        Ok(Disk {
+            samples: times.len(),
+            p50_us: times.value_at_quantile(0.5),
+            p99_us: times.value_at_quantile(0.99),
+        })
+    }
 }

@@ -67,7 +67,7 @@ async fn single(args: Single) -> anyhow::Result<()> {
         None => tempfile::tempdir(),
     }
     .context("no directory to work in: name one with --data")?;
-    let disk = disk::probe(scratch.path(), Duration::from_secs(1))?;
+    let before = disk::probe(scratch.path(), Duration::from_secs(1))?;
     let node = node::Node::start(args.node_binary, scratch.path().join("node")).await?;
     let mut figures = Vec::new();
     for step in plan::single().into_iter().filter(|step| step.name().contains(&args.only)) {
@@ -75,6 +75,8 @@ async fn single(args: Single) -> anyhow::Result<()> {
     }
     let memory = node.resident_bytes();
     node.stop().await?;
+    let after = disk::probe(scratch.path(), Duration::from_secs(1))?;
+    let disk = disk::Disk::of(&before, &after)?;
     let report = report::Report::new(disk, memory, figures);
     report.print();
     if let Some(file) = args.json {

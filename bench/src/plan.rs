@@ -13,8 +13,10 @@ pub(crate) struct Step {
     pub(crate) tasks: u64,
     /// Callers, each with one run at a time.
     pub(crate) in_flight: usize,
-    /// Runs asked for in one request; 1: start one and wait for its end.
+    /// Runs asked for in one request.
     pub(crate) bulk: usize,
+    /// Whether a caller waits for the end of its run, and not only for its acceptance.
+    pub(crate) wait: bool,
 }
 
 impl Step {
@@ -34,6 +36,7 @@ pub(crate) fn single() -> Vec<Step> {
             tasks: 1,
             in_flight,
             bulk: 1,
+            wait: true,
         })
         .collect();
     steps.push(Step {
@@ -42,14 +45,31 @@ pub(crate) fn single() -> Vec<Step> {
         tasks: 10,
         in_flight: 1,
         bulk: 1,
+        wait: true,
     });
-    steps.push(Step { workflow: "fan100", file: fan(), tasks: 102, in_flight: 1, bulk: 1 });
+    steps.push(Step {
+        workflow: "fan100",
+        file: fan(),
+        tasks: 102,
+        in_flight: 1,
+        bulk: 1,
+        wait: true,
+    });
+    steps.push(Step {
+        workflow: "submit",
+        file: chain("submit", 1),
+        tasks: 1,
+        in_flight: 64,
+        bulk: 1,
+        wait: false,
+    });
     steps.push(Step {
         workflow: "bulk",
         file: chain("bulk", 1),
         tasks: 1,
         in_flight: 4,
         bulk: 500,
+        wait: false,
     });
     steps
 }
