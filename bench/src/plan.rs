@@ -75,7 +75,7 @@ pub(crate) fn single() -> Vec<Step> {
 }
 
 fn chain(name: &str, length: usize) -> String {
-    let mut file = format!("name: {name}\ntasks:\n");
+    let mut file = format!("kind: workflow\nname: {name}\ntasks:\n");
     for step in 0..length {
         let _ = writeln!(file, "  t{step}:\n    noop: {{}}");
         if step > 0 {
@@ -86,7 +86,7 @@ fn chain(name: &str, length: usize) -> String {
 }
 
 fn fan() -> String {
-    let mut file = "name: fan100\ntasks:\n  first:\n    noop: {}\n".to_owned();
+    let mut file = "kind: workflow\nname: fan100\ntasks:\n  first:\n    noop: {}\n".to_owned();
     let names: Vec<String> = (0..100).map(|item| format!("m{item}")).collect();
     for name in &names {
         let _ = writeln!(file, "  {name}:\n    needs: [first]\n    noop: {{}}");
