@@ -23,8 +23,9 @@ use crate::disk::{Place, Shelf};
 use crate::fault::Fault;
 use crate::log::store::{Log, Opened};
 use crate::machine::apply::{Applier, Job};
+use crate::machine::hot::Hot;
 use crate::machine::print::Print;
-use crate::machine::rocks::{Now, applied, members};
+use crate::machine::rocks::{Then, applied, members};
 use crate::machine::{Machine, Progress, Shared};
 use crate::peer::Peers;
 use crate::snapshot;
@@ -79,7 +80,8 @@ impl Stores {
             applied: applied(&db).map_err(Fault::Storage)?,
             members: members(&db).map_err(Fault::Storage)?,
         };
-        let revision = feed::revision(&Now(&db));
+        let revision = feed::revision(&Then::new(&db));
+        let hot = Hot::load(&db).map_err(Fault::Storage)?;
         let shared = Arc::new(Shared {
             kept: Mutex::new(snapshot::newest(&place)),
             place,
@@ -93,6 +95,7 @@ impl Stores {
         let applier = Applier {
             shared: shared.clone(),
             engine: Engine::default(),
+            hot,
             progress,
             log: log.clone(),
             bytes: 0,

@@ -23,7 +23,8 @@ use crate::fault::Fault;
 use crate::log::mark::Mark;
 use crate::log::store::{Found, read_rows};
 use crate::machine::apply::step;
-use crate::machine::rocks::{Applied, Now, applied, members};
+use crate::machine::hot::Hot;
+use crate::machine::rocks::{Applied, Then, applied, members};
 use crate::machine::{Progress, index, next};
 use crate::snapshot;
 
@@ -223,7 +224,7 @@ fn laws(
     // A group of one has agreed to all its log has.
     let upto = if alone { found.last } else { found.committed };
     let reached = replay(&db, log, upto)?;
-    let breaches = law::check(&Now(&db));
+    let breaches = law::check(&Then::new(&db));
     if breaches.is_empty() {
         report.fact(format!("after log entry {} every law holds", index(reached.last)));
     }
@@ -240,6 +241,7 @@ fn laws(
 fn replay(db: &DB, log: &DB, upto: Option<LogId>) -> Result<Applied, String> {
     let mut progress = Progress { applied: applied(db)?, members: members(db)? };
     let mut engine = Engine::default();
+    let mut hot = Hot::load(db)?;
     let to = next(upto);
     let mut from = next(progress.applied.last);
     while from < to {
@@ -249,7 +251,9 @@ fn replay(db: &DB, log: &DB, upto: Option<LogId>) -> Result<Applied, String> {
             return Err(format!("log entry {from} is missing"));
         }
         for entry in entries {
-            progress = step(db, &mut engine, &progress, &entry).map_err(|why| why.to_string())?.0;
+            progress = step(db, &mut engine, &mut hot, &progress, &entry)
+                .map_err(|why| why.to_string())?
+                .0;
             from = entry.index() + 1;
         }
     }

@@ -14,7 +14,8 @@ use openraft::storage::ApplyResponder;
 use rocksdb::{DB, WriteOptions};
 use tokio::sync::oneshot;
 
-use super::rocks::{Applied, Now, members, to_write};
+use super::hot::Hot;
+use super::rocks::{Applied, Now, Then, members, to_write};
 use super::{Progress, Shared, heal, id_of};
 use crate::config::{Cell, Entry, LOG_BYTES_BETWEEN_SNAPSHOTS_MAX, Membership, Payload, Verdict};
 use crate::fault::{OrHalt, Trouble, halt, trouble};
@@ -37,6 +38,8 @@ pub(crate) enum Job {
 pub(crate) struct Applier {
     pub(crate) shared: Arc<Shared>,
     pub(crate) engine: Engine,
+    /// Beside the database, some of its rows.
+    pub(crate) hot: Hot,
     pub(crate) progress: Progress,
     /// To read again what a broken state has lost.
     pub(crate) log: Log,
@@ -96,7 +99,8 @@ impl Applier {
             halt("the log has a hole", &format!("{} was to be applied after {last}", id_of(entry)));
         }
         let (verdict, records) = loop {
-            let tried = shared.shelf.with(|db| step(db, &mut self.engine, &self.progress, entry));
+            let (engine, hot) = (&mut self.engine, &mut self.hot);
+            let tried = shared.shelf.with(|db| step(db, engine, hot, &self.progress, entry));
             match tried {
                 Ok((progress, verdict, records)) => {
                     self.progress = progress;
@@ -134,8 +138,9 @@ impl Applier {
                 Ok(Progress { applied: super::rocks::applied(db)?, members: members(db)? })
             })
             .or_halt("an installed snapshot cannot be read");
+        self.hot = shared.shelf.with(Hot::load).or_halt("an installed snapshot cannot be read");
         self.publish();
-        let revision = shared.shelf.with(|db| oarlock_engine::feed::revision(&Now(db)));
+        let revision = shared.shelf.with(|db| oarlock_engine::feed::revision(&Then::new(db)));
         shared.tail.restart(revision);
         *shared.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(kept);
     }
@@ -148,6 +153,7 @@ type Step = (Progress, Verdict, Vec<oarlock_engine::feed::Record>);
 pub(crate) fn step(
     db: &DB,
     engine: &mut Engine,
+    hot: &mut Hot,
     progress: &Progress,
     entry: &Entry,
 ) -> Result<Step, rocksdb::Error> {
@@ -166,7 +172,7 @@ pub(crate) fn step(
         }
         Payload::Normal(packet) => {
             let parcel: Parcel = codec::decode(&packet.0).or_halt("a log entry cannot be decoded");
-            let applied = engine.apply(&Now(db), &parcel);
+            let applied = engine.apply(&Now { db, hot }, &parcel);
             verdict = Verdict { outcomes: applied.outcomes, revision: applied.revision };
             (batch, records) = (applied.batch, applied.records);
         }
@@ -177,5 +183,6 @@ pub(crate) fn step(
     let mut options = WriteOptions::default();
     options.disable_wal(true);
     db.write_opt(rows, &options)?;
+    hot.follow(&batch);
     Ok((next, verdict, records))
 }

@@ -9,6 +9,7 @@ use openraft::entry::RaftEntry as _;
 use rocksdb::DB;
 
 use super::apply::{Applier, step};
+use super::hot::Hot;
 use super::rocks::{applied, members};
 use super::{Progress, next};
 use crate::config::{Entry, LOG_READ_BYTES_MAX};
@@ -55,11 +56,13 @@ fn again(applier: &mut Applier, before: u64) -> Option<DB> {
         applied: applied(&db).or_halt("the state cannot be read"),
         members: members(&db).or_halt("the state cannot be read"),
     };
+    applier.hot = Hot::load(&db).or_halt("the state cannot be read");
     let mut from = next(applier.progress.applied.last);
     while from < before {
         let read = applier.log.read(from, before, LOG_READ_BYTES_MAX);
         for entry in read.or_halt("the log cannot be read") {
-            match step(&db, &mut applier.engine, &applier.progress, &entry) {
+            let (engine, hot) = (&mut applier.engine, &mut applier.hot);
+            match step(&db, engine, hot, &applier.progress, &entry) {
                 Ok((progress, _, _)) => applier.progress = progress,
                 Err(error) => {
                     full(error);

@@ -14,6 +14,7 @@
 
 pub(crate) mod apply;
 pub(crate) mod heal;
+pub(crate) mod hot;
 pub(crate) mod print;
 pub(crate) mod rocks;
 

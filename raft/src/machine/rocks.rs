@@ -9,6 +9,7 @@ use oarlock_engine::store::{Batch, Change, Row, View};
 use rocksdb::{DB, Direction, IteratorMode, ReadOptions, Snapshot, WriteBatch};
 use serde::{Deserialize, Serialize};
 
+use super::hot::Hot;
 use super::print::Print;
 use crate::config::{LogId, Membership};
 use crate::fault::OrHalt;
@@ -62,20 +63,33 @@ pub(crate) fn to_write(
 }
 
 /// The database as it is now, for the only thread that writes it.
-pub(crate) struct Now<'a>(pub(crate) &'a DB);
+pub(crate) struct Now<'a> {
+    pub(crate) db: &'a DB,
+    /// The living rows of some tables, in memory.
+    pub(crate) hot: &'a Hot,
+}
 
 impl View for Now<'_> {
     fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
-        self.0.get(key).or_halt("the state cannot be read")
+        match self.hot.get(key) {
+            Some(found) => found,
+            None => self.db.get(key).or_halt("the state cannot be read"),
+        }
     }
 
     fn scan<'a>(&'a self, from: &[u8], to: &[u8]) -> Box<dyn Iterator<Item = Row> + 'a> {
+        if let Some(rows) = self.hot.range(from, to) {
+            return Box::new(rows);
+        }
         let (from, options) = forward(from, to);
-        Box::new(rows(self.0.iterator_opt(IteratorMode::From(&from, Direction::Forward), options)))
+        Box::new(rows(self.db.iterator_opt(IteratorMode::From(&from, Direction::Forward), options)))
     }
 
     fn scan_back<'a>(&'a self, from: &[u8], to: &[u8]) -> Box<dyn Iterator<Item = Row> + 'a> {
-        Box::new(rows(self.0.iterator_opt(IteratorMode::End, backward(from, to))))
+        if let Some(rows) = self.hot.range(from, to) {
+            return Box::new(rows.rev());
+        }
+        Box::new(rows(self.db.iterator_opt(IteratorMode::End, backward(from, to))))
     }
 }
 

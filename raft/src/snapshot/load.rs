@@ -13,7 +13,7 @@ use super::Kept;
 use super::build::sync_folder;
 use crate::config::SnapshotMeta;
 use crate::disk::Place;
-use crate::machine::rocks::Now;
+use crate::machine::rocks::Then;
 
 /// The new state before it has its name.
 const FRESH: &str = "state-new";
@@ -28,7 +28,7 @@ pub(crate) fn verify(meta: &SnapshotMeta, kept: &Kept) -> io::Result<()> {
         return Err(refuse(format!("a snapshot of {:?} says {:?}", meta, found.meta)));
     }
     let db = kept.place.open_copy(&kept.path).map_err(io::Error::other)?;
-    match law::check(&Now(&db)).first() {
+    match law::check(&Then::new(&db)).first() {
         None => Ok(()),
         Some(breach) => Err(refuse(format!("a snapshot breaks a law: {breach}"))),
     }
