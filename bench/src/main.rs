@@ -47,6 +47,9 @@ struct Single {
     /// Where the node and the disk probe write; default: a temporary directory.
     #[arg(long)]
     data: Option<PathBuf>,
+    /// Attempts that the node's worker runs at once; no-op tasks take none of the machine while they wait for their commit.
+    #[arg(long, default_value_t = 256)]
+    slots: u32,
     /// Also write the figures here, as JSON.
     #[arg(long)]
     json: Option<PathBuf>,
@@ -68,7 +71,7 @@ async fn single(args: Single) -> anyhow::Result<()> {
     }
     .context("no directory to work in: name one with --data")?;
     let before = disk::probe(scratch.path(), Duration::from_secs(1))?;
-    let node = node::Node::start(args.node_binary, scratch.path().join("node")).await?;
+    let node = node::Node::start(args.node_binary, scratch.path().join("node"), args.slots).await?;
     let mut figures = Vec::new();
     for step in plan::single().into_iter().filter(|step| step.name().contains(&args.only)) {
         figures.push(load::measure(&node, &step, Duration::from_secs(args.seconds)).await?);

@@ -18,7 +18,11 @@ pub(crate) struct Node {
 
 impl Node {
     /// Starts it and waits for its ready line.
-    pub(crate) async fn start(binary: Option<PathBuf>, data: PathBuf) -> anyhow::Result<Node> {
+    pub(crate) async fn start(
+        binary: Option<PathBuf>,
+        data: PathBuf,
+        slots: u32,
+    ) -> anyhow::Result<Node> {
         let binary = match binary {
             Some(binary) => binary,
             None => std::env::current_exe()?.with_file_name("oarlock"),
@@ -27,7 +31,7 @@ impl Node {
             .arg("server")
             .arg("--data")
             .arg(&data)
-            .args(["--port", "0"])
+            .args(["--port", "0", "--worker.slots", &slots.to_string()])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())

@@ -23,7 +23,7 @@ pub(crate) const PARCEL_BYTES_TARGET: usize = 1 << 20;
 /// Parcels on their way through the log at once: one is synced while the next is put together.
 pub(crate) const PARCELS_IN_FLIGHT_MAX: usize = 2;
 /// Bytes of log entries kept in memory, beside those not yet written.
-pub(crate) const LOG_CACHE_BYTES_MAX: usize = 32 << 20;
+pub(crate) const LOG_CACHE_BYTES_MAX: usize = 16 << 20;
 /// Bytes of log entries read, sent or applied at once, unless a single entry is larger.
 pub(crate) const LOG_READ_BYTES_MAX: usize = 4 << 20;
 /// Jobs that may wait for the log's writer.

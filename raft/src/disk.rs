@@ -23,8 +23,8 @@ use crate::fault::Fault;
 /// Memory for blocks read from the state's files.
 const BLOCK_CACHE_BYTES_MAX: usize = 64 << 20;
 /// One table in memory before it is written out.
-const LOG_TABLE_BYTES: usize = 64 << 20;
-const STATE_TABLE_BYTES: usize = 64 << 20;
+const LOG_TABLE_BYTES: usize = 16 << 20;
+const STATE_TABLE_BYTES: usize = 32 << 20;
 
 /// Where a replica's databases lie.
 #[derive(Clone)]
@@ -114,7 +114,7 @@ impl Place {
     fn state_options(&self) -> Options {
         let mut options = self.options();
         options.set_write_buffer_size(STATE_TABLE_BYTES);
-        options.set_max_write_buffer_number(4);
+        options.set_max_write_buffer_number(3);
         options.set_min_write_buffer_number_to_merge(1);
         options.set_memtable_whole_key_filtering(true);
         options.set_memtable_prefix_bloom_ratio(0.02);

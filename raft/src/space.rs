@@ -33,7 +33,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 pub(crate) const RETRY_AFTER: Duration = Duration::from_millis(250);
 /// Room that must be there before a database is closed to be opened again: what its recovery writes out. On a small disk an eighth
 /// of it must do.
-const PROBE_BYTES_MAX: u64 = 80 << 20;
+const PROBE_BYTES_MAX: u64 = 40 << 20;
 
 /// Why writes are refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
