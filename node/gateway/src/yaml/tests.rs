@@ -293,24 +293,20 @@ fn a_change_is_named_by_its_path() {
 
 #[test]
 fn flowctl_files_become_ours() {
-    let folder =
-        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/flowctl");
-    for (name, steps) in [("etl_pipeline", 6), ("ml_training", 5), ("ci_cd_pipeline", 9)] {
-        let text = std::fs::read_to_string(folder.join(format!("{name}.yaml"))).expect(name);
-        let converted =
-            from_flowctl(&text, name).unwrap_or_else(|report| panic!("{}", report.render(false)));
-        let definition = read(&converted.yaml);
-        assert_eq!(definition.steps.len(), steps, "{name}");
-        assert!(converted.warnings.iter().any(|warning| warning.contains("max_concurrency")));
-        assert!(converted.yaml.contains("# max_concurrency:"));
-    }
-    let text = std::fs::read_to_string(folder.join("etl_pipeline.yaml")).expect("the first file");
-    let etl = read(&from_flowctl(&text, "etl_pipeline.yaml").expect("converts").yaml);
-    assert_eq!(etl.name, "etl-data-pipeline");
-    assert_eq!((etl.timeout, etl.steps[2].needs.len()), (Some(Span(7_200_000)), 2));
-    assert_eq!((etl.steps[4].retry.attempts_max, etl.steps[4].retry.initial), (6, Span(10_000)));
+    let text = include_str!("../../../../tests/fixtures/flowctl/harvest.yaml");
+    let converted = from_flowctl(text, "harvest.yaml")
+        .unwrap_or_else(|report| panic!("{}", report.render(false)));
+    assert!(converted.warnings.iter().any(|warning| warning.contains("max_concurrency")));
+    assert!(converted.yaml.contains("# max_concurrency:"));
+    let harvest = read(&converted.yaml);
+    assert_eq!((harvest.name.as_str(), harvest.steps.len()), ("harvest-report", 4));
+    assert_eq!((harvest.timeout, harvest.steps[2].needs.len()), (Some(Span(5_400_000)), 2));
+    assert_eq!(
+        (harvest.steps[2].retry.attempts_max, harvest.steps[2].retry.initial),
+        (6, Span(5_000))
+    );
     assert!(
-        matches!(&etl.steps[0].order, Some(Order::Work { kind: Kind::Call(name), .. }) if name == "etl")
+        matches!(&harvest.steps[0].order, Some(Order::Work { kind: Kind::Call(name), .. }) if name == "etl")
     );
     assert!(from_flowctl("kind: workflow", "x").is_err());
 }
