@@ -69,7 +69,10 @@ impl Watch {
     /// Writes one line; if the shell is dead (or stuck), a new one gets the whole list.
     fn tell(&mut self, line: &str) {
         if let Some(post) = &mut self.post {
-            if post.pipe.write_all(line.as_bytes()).is_ok() {
+            // Asked first: a process that was being forked may still hold the other end of a dead one's pipe, and a write to it
+            // would succeed and be lost.
+            let alive = matches!(post.shell.try_wait(), Ok(None));
+            if alive && post.pipe.write_all(line.as_bytes()).is_ok() {
                 return;
             }
             tracing::warn!("the watchman does not listen any more, posting another");
