@@ -1,11 +1,15 @@
 //! A real process: `{"command": "for sh -c"}` or `{"argv": [...]}`, with `env` and `dir` if wanted.
 //!
 //! ```text
-//!   spawn (own process group, stdin /dev/null, environment cleared) ─▶ watchman knows the group
+//!   spawn (own process group, environment cleared, held at its gate) ─▶ watchman knows the group ─▶ the gate opens
 //!      │ stdout, stderr ─▶ live log and capture; stdout's last line may be the output
 //!      ├─ it exits ────────────────────────────────▶ what is left of its group is killed ─▶ exit code decides
 //!      └─ halt: SIGTERM to the group ─ GRACE ─▶ SIGKILL to the group
 //! ```
+//!
+//! A `command` begins behind a gate, a line that its shell reads first: should the node be killed between starting a process and
+//! telling the watchman of it, the shell finds the end of its input and goes. An `argv` is started as it is, so that a program
+//! that does not exist is known for what it is; in its case that moment stays open.
 //!
 //! The group is killed in every case, and also when this future is dropped or panics: a process that its task left behind would
 //! hold the pipes open, and nobody would ever stop it.
@@ -19,7 +23,7 @@ use oarlock_engine::blob::PAYLOAD_BYTES_MAX;
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde::Deserialize;
 use serde_json::Value;
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -38,6 +42,9 @@ const CHUNK_BYTES: usize = 16 << 10;
 const COMPLAINT_BYTES_MAX: usize = 1 << 10;
 /// The search path where the node has none.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// The shell of a `command`: waits for a line, then becomes a shell that runs what the task says.
+const GATE: &str = "read -r go && exec sh -c \"$1\" < /dev/null";
 
 #[derive(Deserialize)]
 struct Body {
@@ -70,6 +77,10 @@ pub(crate) async fn execute(
         Err(why) => return not_spawned(&why, &body, &dir),
     };
     let group = Group::of(&child, watchman);
+    if let Some(mut gate) = child.stdin.take() {
+        // A shell that is gone already tells so by its exit code.
+        let _ = gate.write_all(b"\n").await;
+    }
     let ended = attend(&mut child, &group, printer, halting).await;
     judge(ended)
 }
@@ -78,13 +89,13 @@ fn command(body: &Body) -> Option<Command> {
     let mut command = match (&body.command, &body.argv) {
         (Some(line), _) => {
             let mut shell = Command::new("sh");
-            shell.arg("-c").arg(line);
+            shell.args(["-c", GATE, "sh"]).arg(line).stdin(Stdio::piped());
             shell
         }
         (None, Some(argv)) => {
             let (program, rest) = argv.split_first()?;
             let mut command = Command::new(program);
-            command.args(rest);
+            command.args(rest).stdin(Stdio::null());
             command
         }
         (None, None) => return None,
@@ -100,7 +111,7 @@ fn surround(
     wanted: &BTreeMap<String, Value>,
     ours: &[(&'static str, String)],
 ) {
-    command.current_dir(dir).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.current_dir(dir).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.env_clear();
     command.env("PATH", std::env::var_os("PATH").unwrap_or_else(|| PATH.into()));
     for name in ["HOME", "LANG"] {
