@@ -1,6 +1,6 @@
 //! Every failure as an answer: the kind from the table, and what is particular to this case.
 //!
-//! A handler returns a [`Fault`]. It becomes `application/problem+json` at the outermost layer ([`crate::enter`]), which alone knows
+//! A handler returns a [`Fault`]. It becomes `application/problem+json` at the outermost layer (`enter`), which alone knows
 //! the path and the request's id; until then it travels in the response's extensions.
 
 pub mod table;

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! [`parse`] is the one way in, for `apply`, `validate`, the API and tests alike; JSON is read the same way, being YAML. A file
-//! comes from anybody, so reading is bounded from the first byte (see [`read`]'s limits), and no text whatever may panic.
+//! comes from anybody, so reading is bounded from the first byte (see `read`'s limits), and no text whatever may panic.
 
 mod build;
 mod check;
