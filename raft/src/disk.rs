@@ -14,10 +14,11 @@
 //! in-memory file system.
 
 use std::path::{Path, PathBuf};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use rocksdb::{BlockBasedOptions, Cache, DB, DBCompressionType, DBRecoveryMode, Env, Options};
 
+use crate::ending::Open;
 use crate::fault::Fault;
 
 /// Memory for blocks read from the state's files.
@@ -33,6 +34,7 @@ pub(crate) struct Place {
     /// RocksDB's own file system in memory, if the replica is.
     memory: Option<Env>,
     blocks: Cache,
+    _open: Arc<Open>,
 }
 
 impl std::fmt::Debug for Place {
@@ -45,9 +47,12 @@ impl std::fmt::Debug for Place {
 impl Place {
     /// A directory, or memory.
     pub(crate) fn new(data: Option<&Path>) -> Result<Place, Fault> {
+        // RocksDB's statics exist from here on.
+        let _files = Env::new()?;
         let memory = if data.is_none() { Some(Env::mem_env()?) } else { None };
         let dir = data.map_or_else(|| PathBuf::from("/oarlock"), Path::to_path_buf);
-        Ok(Place { dir, memory, blocks: Cache::new_lru_cache(BLOCK_CACHE_BYTES_MAX) })
+        let blocks = Cache::new_lru_cache(BLOCK_CACHE_BYTES_MAX);
+        Ok(Place { dir, memory, blocks, _open: Arc::new(Open::now()) })
     }
 
     /// The directory, if it is on a disk.
@@ -151,11 +156,12 @@ impl Place {
 /// A database that may have to be closed and opened again underneath its readers.
 pub(crate) struct Shelf {
     db: RwLock<Option<DB>>,
+    _open: Open,
 }
 
 impl Shelf {
     pub(crate) fn new(db: DB) -> Shelf {
-        Shelf { db: RwLock::new(Some(db)) }
+        Shelf { db: RwLock::new(Some(db)), _open: Open::now() }
     }
 
     /// Uses the database. Do not use the same shelf inside: a reopening in between would lock both out.

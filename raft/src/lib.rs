@@ -13,6 +13,7 @@ mod admin;
 pub mod check;
 mod config;
 mod disk;
+mod ending;
 mod fault;
 mod log;
 mod machine;

@@ -28,6 +28,7 @@ const LAWS: [Law; 9] = [
             "rocksdb",
             "rustix",
             "serde",
+            "shutdown_hooks",
             "thiserror",
             "tokio",
             "tracing",

@@ -136,3 +136,25 @@ async fn a_full_disk_makes_it_read_only_and_loses_nothing() {
     let replica = open(dir.path()).await;
     assert_eq!(read(&replica), 1_000_000);
 }
+
+/// The child: lets go of its replicas without closing them, and returns at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn leaves_without_closing() {
+    let Some(dir) = directory() else { return };
+    for number in 0..6 {
+        let replica = open(&dir.join(number.to_string())).await;
+        write(&replica, number).await.expect("accepted");
+    }
+}
+
+#[test]
+fn a_process_that_leaves_its_replicas_open_still_ends_soundly() {
+    for round in 0..3 {
+        let dir = empty();
+        let (mut child, said) = start("leaves_without_closing", dir.path());
+        let lines = said.lines().map_while(Result::ok);
+        assert!(lines.count() > 0, "the child says how it went");
+        let end = child.wait().expect("it ends");
+        assert!(end.success(), "round {round}: the child ended with {end}");
+    }
+}
