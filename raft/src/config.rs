@@ -8,6 +8,7 @@
 //! win an election and commit an entry of the new term first; a group of one elects itself at once, so this costs a millisecond.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -42,7 +43,8 @@ pub(crate) const WATCH_RECORDS_MAX: usize = 1_024;
 /// Where and how a replica keeps its copy of the truth.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// This member's number, kept in the data directory.
+    /// This member's number, kept in the data directory. With peers it is only the number to found a cluster with: a node that
+    /// joins one is given a number, and one that restarts keeps what its directory says.
     pub node: NodeId,
     /// The data directory; none: in memory, gone when the process is.
     pub data: Option<PathBuf>,
@@ -55,6 +57,65 @@ pub struct Config {
     /// Below so much free space on the data directory's disk no proposal is accepted, so that what was accepted can be
     /// finished. On a small disk a twentieth of it is enough.
     pub disk_reserve_bytes: u64,
+    /// How it takes part in a group with others; none: it is alone.
+    pub peer: Option<Peering>,
+}
+
+/// What a node needs to take part in a group with others.
+#[derive(Debug, Clone)]
+pub struct Peering {
+    /// Where it listens for its peers; port 0 is any free one.
+    pub listen: SocketAddr,
+    /// `HOST:PORT` where its peers reach it; none: where it listens.
+    pub advertise: Option<String>,
+    /// What all nodes of the cluster know and nobody else does.
+    pub secret: Secret,
+    /// Nodes to ask for admission when the data directory is empty; none: it founds a cluster.
+    pub join: Vec<String>,
+    /// Whether it may become a voter.
+    pub votes: bool,
+    /// Voters the leader brings the group to by itself while there are nodes for it: 1, 3 or 5.
+    pub voters_max: usize,
+    /// A node whose clock differs by more from the leader's has its proposals refused.
+    pub skew_ms_max: u64,
+}
+
+impl Peering {
+    /// With the limits that suit most nodes.
+    #[must_use]
+    pub fn new(listen: SocketAddr, secret: Secret) -> Peering {
+        Peering {
+            listen,
+            advertise: None,
+            secret,
+            join: Vec::new(),
+            votes: true,
+            voters_max: 5,
+            skew_ms_max: 5_000,
+        }
+    }
+}
+
+/// The cluster's secret: never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// A secret. Its length is what protects the cluster: 32 random characters are good.
+    #[must_use]
+    pub fn new(secret: impl Into<String>) -> Secret {
+        Secret(secret.into())
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
 }
 
 impl Config {
@@ -68,6 +129,7 @@ impl Config {
             waiting_bytes_max: 64 << 20,
             snapshot_every: 50_000,
             disk_reserve_bytes: 256 << 20,
+            peer: None,
         }
     }
 

@@ -19,6 +19,9 @@ pub enum Fault {
     /// The consensus layer failed.
     #[error("raft: {0}")]
     Raft(String),
+    /// What was asked for is not allowed as things stand: why.
+    #[error("{0}")]
+    Refused(String),
     /// There is no leader, or the replica stops.
     #[error("not available: {0}")]
     Unavailable(String),

@@ -11,6 +11,7 @@
 
 mod admin;
 pub mod check;
+mod cluster;
 mod config;
 mod disk;
 mod ending;
@@ -27,7 +28,9 @@ mod space;
 mod tests;
 mod watch;
 
+use std::collections::BTreeMap;
 use std::fs::File;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -37,9 +40,12 @@ use oarlock_engine::apply::Offer;
 use oarlock_engine::command::Command;
 use oarlock_engine::id::{NodeId, Revision};
 use openraft::async_runtime::WatchReceiver as _;
+use tokio::sync::mpsc;
+use tokio::sync::watch::Sender as Told;
 
 pub use crate::admin::Identity;
-pub use crate::config::Config;
+pub use crate::cluster::{Lead, Link, Member, Standing, Visitor};
+pub use crate::config::{Config, Peering, Secret};
 pub use crate::fault::Fault;
 pub use crate::machine::print::Print;
 pub use crate::propose::{Accepted, ProposeError};
@@ -75,6 +81,10 @@ struct Inner {
     applier: std::sync::mpsc::SyncSender<Job>,
     tasks: Vec<tokio::task::JoinHandle<()>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    links: Told<BTreeMap<NodeId, Link>>,
+    lead: Told<Lead>,
+    peer_address: Option<SocketAddr>,
+    visitors: Mutex<Option<mpsc::Receiver<Visitor>>>,
     /// Held for as long as the directory is used.
     _lock: Option<File>,
 }
@@ -119,8 +129,22 @@ impl Replica {
             tasks.push(tokio::spawn(space::keep_looking(dir, config.disk_reserve_bytes, gate)));
         }
         let threads = Mutex::new(threads);
-        let inner =
-            Inner { identity, raft, log, shared, desk, gate, applier, tasks, threads, _lock: lock };
+        let inner = Inner {
+            identity,
+            raft,
+            log,
+            shared,
+            desk,
+            gate,
+            applier,
+            tasks,
+            threads,
+            links: Told::default(),
+            lead: Told::default(),
+            peer_address: None,
+            visitors: Mutex::default(),
+            _lock: lock,
+        };
         Ok(Replica { inner: Arc::new(inner) })
     }
 
@@ -196,6 +220,7 @@ impl Replica {
             revision: self.revision(),
             waiting: inner.desk.waiting(),
             read_only: stopped.or_else(|| inner.gate.why()),
+            sure: leader == Some(inner.identity.node.0),
         }
     }
 
@@ -289,4 +314,6 @@ pub struct Status {
     pub waiting: usize,
     /// Why writes are refused, if they are: a sentence for people.
     pub read_only: Option<String>,
+    /// Whether it is sure of its leader: if not, what is read here may be older than what was acknowledged elsewhere.
+    pub sure: bool,
 }
