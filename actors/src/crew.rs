@@ -1,7 +1,7 @@
 //! Musters the tree on a node, and dismisses it in order.
 //!
 //! ```text
-//!   muster:   member Join (this boot; what the last one's worker held is ready again)
+//!   muster:   member Enter (this boot; what the last one's worker held is ready again)
 //!             ─▶ worker Attach ─▶ supervisor ─▶ worker, scheduler, herald
 //!   dismiss:  drain (no new leases) ─▶ wait for what runs, up to a limit ─▶ stop and Return the rest
 //!             ─▶ stop the tree ─▶ worker Detach ─▶ member Leave
@@ -16,6 +16,8 @@ use oarlock_engine::access::Principal;
 use oarlock_engine::apply::Offer;
 use oarlock_engine::command::Command;
 use oarlock_engine::id::{BootId, NodeId, Revision, WorkerId};
+use oarlock_engine::member::profile::Profile;
+use oarlock_engine::reject::Rejection;
 use oarlock_engine::version;
 use oarlock_engine::{member, worker};
 use oarlock_raft::Replica;
@@ -49,6 +51,8 @@ pub struct CrewConfig {
     pub name: String,
     /// This life of its process: new at every start.
     pub boot: BootId,
+    /// What the node is for.
+    pub profile: Profile,
     /// Where people and programs reach it.
     pub address: String,
     /// How many tasks the built-in worker runs at once.
@@ -70,6 +74,7 @@ impl CrewConfig {
             node,
             name: format!("n{node}"),
             boot,
+            profile: Profile::default(),
             address: String::new(),
             slots: u32::try_from(2 * processors).unwrap_or(u32::MAX).max(8),
             queues: Vec::new(),
@@ -113,7 +118,8 @@ impl Crew {
     pub async fn muster(replica: Replica, config: CrewConfig) -> Result<Crew, Fault> {
         let by = Principal(format!("node:{}", config.name));
         let session = WorkerId(uuid::Uuid::now_v7().as_u128());
-        let told = join(&replica, &by, &config, session).await?;
+        let (told, boot) = join(&replica, &by, &config, session).await?;
+        let config = CrewConfig { boot, ..config };
         let executors = Executors::new(config.workdir.clone());
         let pool = Pool::new(session, config.slots, replica.clone(), executors, Logs::default());
         let pool = Arc::new(pool);
@@ -230,43 +236,54 @@ impl Crew {
     }
 }
 
-/// Proposes what a node that starts has to say; gives the revision after it.
+/// Proposes what a node that starts has to say; gives the revision after it, and the boot under which it was heard.
 async fn join(
     replica: &Replica,
     by: &Principal,
     config: &CrewConfig,
     session: WorkerId,
-) -> Result<Revision, Fault> {
-    let join = member::Command::Join {
-        node: config.node,
-        name: config.name.clone(),
-        boot: config.boot,
-        address: config.address.clone(),
-        speaks: version::NEWEST,
-    };
+) -> Result<(Revision, BootId), Fault> {
+    let began = Instant::now();
+    let wanted = || began.elapsed() < JOIN_MAX;
+    let mut boot = config.boot;
+    loop {
+        let enter = Command::Member(member::Command::Enter {
+            node: config.node,
+            name: config.name.clone(),
+            boot,
+            address: config.address.clone(),
+            speaks: version::NEWEST,
+            profile: Box::new(config.profile.clone()),
+        });
+        match patiently(replica, by, || None, enter, wanted).await {
+            Verdict::Accepted(_) => break,
+            // Our clock was set back since our last life.
+            Verdict::Refused(Rejection::StaleBoot { current, .. }) => {
+                boot = boot.following(current);
+            }
+            Verdict::Refused(why) => return Err(Fault::Join(why.to_string())),
+            Verdict::Unwanted => return Err(unheard()),
+        }
+    }
     let attach = worker::Command::Attach {
         worker: session,
         name: config.name.clone(),
         node: config.node,
-        boot: config.boot,
+        boot,
         queues: config.queues.clone(),
         calls: Vec::new(),
         builtin: true,
         slots: config.slots,
     };
-    let began = Instant::now();
-    let wanted = || began.elapsed() < JOIN_MAX;
-    let mut revision = Revision::default();
-    for command in [Command::Member(join), Command::Worker(attach)] {
-        match patiently(replica, by, || None, command, wanted).await {
-            Verdict::Accepted(accepted) => revision = accepted.revision,
-            Verdict::Refused(why) => return Err(Fault::Join(why.to_string())),
-            Verdict::Unwanted => {
-                return Err(Fault::Join(format!("no answer within {JOIN_MAX:?}")));
-            }
-        }
+    match patiently(replica, by, || None, Command::Worker(attach), wanted).await {
+        Verdict::Accepted(accepted) => Ok((accepted.revision, boot)),
+        Verdict::Refused(why) => Err(Fault::Join(why.to_string())),
+        Verdict::Unwanted => Err(unheard()),
     }
-    Ok(revision)
+}
+
+fn unheard() -> Fault {
+    Fault::Join(format!("no answer within {JOIN_MAX:?}"))
 }
 
 /// Everything the supervisor needs, none of it started.

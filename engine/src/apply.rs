@@ -164,7 +164,7 @@ impl Engine {
             Err(rejection) => {
                 drop(tx);
                 overlay.forget();
-                if matches!(entry.command, Command::Catalog(_)) {
+                if entry.command.defines() {
                     // A definition that was undone must not be remembered.
                     self.graphs.clear();
                 }

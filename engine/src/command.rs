@@ -36,6 +36,26 @@ pub enum Command {
     Setting(setting::Command),
 }
 
+impl Command {
+    /// Whether it may put a definition into the tables.
+    pub(crate) fn defines(&self) -> bool {
+        match self {
+            Command::Catalog(_) => true,
+            Command::Role(role::Command::Act { command, .. }) => command.defines(),
+            Command::Run(_)
+            | Command::Dag(_)
+            | Command::Task(_)
+            | Command::Queue(_)
+            | Command::Timer(_)
+            | Command::Role(_)
+            | Command::Member(_)
+            | Command::Worker(_)
+            | Command::Feed(_)
+            | Command::Setting(_) => false,
+        }
+    }
+}
+
 /// Hands a command to the one place that knows what it comes to.
 pub(crate) fn decide(tx: &mut Tx<'_>, command: &Command) -> Result<Reply, Rejection> {
     match command {

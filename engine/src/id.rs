@@ -73,7 +73,7 @@ wide!(
     WorkerId, "wrk_"
 );
 wide!(
-    /// One life of a node's process: a restarted node has the same [`NodeId`] and another boot.
+    /// One life of a node's process: a restarted node has the same [`NodeId`] and a later boot (a UUIDv7, where clocks behave).
     BootId, "boot_"
 );
 number!(
@@ -145,6 +145,14 @@ impl fmt::Display for TaskId {
     }
 }
 
+impl BootId {
+    /// This boot, or the next after `current` if that is no earlier: what a node takes whose clock has been set back.
+    #[must_use]
+    pub fn following(self, current: BootId) -> BootId {
+        BootId(self.0.max(current.0.saturating_add(1)))
+    }
+}
+
 impl RunId {
     /// The run that a `workflow` task starts: derived, so that starting it twice is starting it once.
     ///
@@ -211,6 +219,13 @@ mod tests {
         for value in [0, 1, u128::MAX, 0x0192_7d1e_5b1c_7000_8000_0000_0000_0001] {
             assert_eq!(RunId(value).to_string().parse(), Ok(RunId(value)));
         }
+    }
+
+    #[test]
+    fn a_boot_is_later_than_the_one_it_follows() {
+        assert_eq!(BootId(9).following(BootId(4)), BootId(9));
+        assert_eq!(BootId(4).following(BootId(9)), BootId(10));
+        assert_eq!(BootId(9).following(BootId(9)), BootId(10));
     }
 
     #[test]

@@ -7,8 +7,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{Attempt, Epoch, RoleId, RunId, TaskId, Version};
-use crate::run;
+use crate::id::{Attempt, BootId, Epoch, NodeId, RoleId, RunId, TaskId, Version};
+use crate::{member, run};
 
 /// Why a command was refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,6 +75,41 @@ pub enum Rejection {
         /// Why.
         why: String,
     },
+    /// The node has begun another life since: this one is over.
+    StaleBoot {
+        /// Which node.
+        node: NodeId,
+        /// The boot that counts.
+        current: BootId,
+    },
+    /// The node is in a state in which this cannot be done.
+    WrongMemberState {
+        /// Which node.
+        node: NodeId,
+        /// Its state.
+        state: member::State,
+    },
+    /// The cell has agreed on rules that the node's build does not know.
+    OldRules {
+        /// The newest rules that it knows.
+        speaks: u32,
+        /// The rules in force.
+        agreed: u32,
+    },
+    /// The node cannot have the role: it does not schedule, or lacks a label.
+    Ineligible {
+        /// Which node.
+        node: NodeId,
+        /// Why.
+        why: String,
+    },
+    /// The role is pinned to another node.
+    Pinned {
+        /// Which role.
+        role: RoleId,
+        /// To which node.
+        node: NodeId,
+    },
 }
 
 /// The longest text for people that a command may carry (a reason, an address), in bytes.
@@ -132,6 +167,22 @@ impl fmt::Display for Rejection {
             }
             Rejection::TooLarge { what, max } => write!(f, "{what}: more than {max}"),
             Rejection::Invalid { field, why } => write!(f, "{field}: {why}"),
+            Rejection::StaleBoot { node, current } => {
+                write!(f, "node {node} has begun another life since: {current}")
+            }
+            Rejection::WrongMemberState { node, state } => {
+                let state = format!("{state:?}").to_lowercase();
+                write!(f, "not possible while node {node} is {state}")
+            }
+            Rejection::OldRules { speaks, agreed } => write!(
+                f,
+                "this build knows rules up to {speaks}, the cell has agreed on {agreed}: install \
+                 a newer one"
+            ),
+            Rejection::Ineligible { node, why } => write!(f, "node {node} cannot have it: {why}"),
+            Rejection::Pinned { role, node } => {
+                write!(f, "role {role} is pinned to node {node}: unpin it first")
+            }
         }
     }
 }

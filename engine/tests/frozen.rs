@@ -249,6 +249,7 @@ fn rows_read_as_they_were_meant() {
         TASK TRY READY LEASED DEAD DEAD_BY_TIME
         QUEUE QUEUE_NAMES TIMER
         ROLE ROLE_BY_NAME ROLE_OF_NODE MEMBER WORKER WORKER_OF_NODE SETTING
+        PROFILE DEPARTURE WISH
         HISTORY FEED BLOB
     );
     add("rows", &fresh);

@@ -14,8 +14,8 @@ use oarlock_engine::run::PURGE_RUNS_MAX;
 use oarlock_engine::setting::{self, FEED_RETENTION_MS, RETENTION_MS};
 use oarlock_engine::store::View;
 use oarlock_engine::time::{Moment, Span};
-use oarlock_engine::{feed, run};
-use oarlock_raft::{ProposeError, Replica};
+use oarlock_engine::{feed, role, run};
+use oarlock_raft::ProposeError;
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SupervisionEvent};
 
 use crate::post::Post;
@@ -97,9 +97,9 @@ impl Actor for Keeper {
         match message {
             KeeperMsg::Round if !state.at_work => {
                 state.at_work = true;
-                let (replica, post) = (self.role.replica.clone(), state.post.clone());
+                let (role, post) = (self.role.clone(), state.post.clone());
                 tokio::spawn(async move {
-                    if let Err(why) = round(&replica).await {
+                    if let Err(why) = round(&role).await {
                         tracing::warn!(%why, "the keeper could not finish its round");
                     }
                     post.send(KeeperMsg::Done);
@@ -134,9 +134,14 @@ impl Actor for Keeper {
     }
 }
 
-/// Forgets what is too old, in pieces.
-async fn round(replica: &Replica) -> Result<(), ProposeError> {
-    let by = Principal(format!("role:{}", oarlock_engine::role::name::KEEPER));
+/// Forgets what is too old, in pieces. A keeper that has lost the role without noticing is refused.
+async fn round(role: &RoleActor) -> Result<(), ProposeError> {
+    let replica = &role.replica;
+    let act = |command: Command| {
+        let command = Box::new(command);
+        Command::Role(role::Command::Act { role: role.id, epoch: role.epoch, command })
+    };
+    let by = Principal(format!("role:{}", role::name::KEEPER));
     for _ in 0..BATCHES_MAX {
         let runs = replica.read(|view| {
             let default = setting::span(view, RETENTION_MS).unwrap_or(RETENTION);
@@ -147,7 +152,8 @@ async fn round(replica: &Replica) -> Result<(), ProposeError> {
             break;
         }
         tracing::info!(count, "forgetting finished runs");
-        replica.propose(by.clone(), None, Command::Run(run::Command::Purge { runs })).await?;
+        let purge = act(run::Command::Purge { runs }.into());
+        replica.propose(by.clone(), None, purge).await?;
         crate::metric::runs_purged(count);
         if count < PURGE_RUNS_MAX {
             break;
@@ -158,7 +164,7 @@ async fn round(replica: &Replica) -> Result<(), ProposeError> {
         first_since(view, Moment(now().0.saturating_sub(kept.0)))
     });
     if let Some(before) = before {
-        let trim = Command::Feed(feed::Command::Trim { before });
+        let trim = act(feed::Command::Trim { before }.into());
         replica.propose(by, None, trim).await?;
     }
     Ok(())

@@ -55,6 +55,11 @@ impl Page {
         self.events.iter().map(|(revision, _)| *revision).collect()
     }
 
+    /// Its events with their revisions.
+    pub(crate) fn events(&self) -> impl Iterator<Item = (Revision, &Any)> {
+        self.events.iter().map(|(revision, event)| (*revision, event))
+    }
+
     fn into_records(self) -> impl Iterator<Item = Record> {
         let Page { at, by, events } = self;
         events.into_iter().map(move |(revision, event)| Record {

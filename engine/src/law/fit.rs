@@ -3,14 +3,18 @@
 use std::collections::BTreeMap;
 
 use super::Court;
-use crate::id::Revision;
-use crate::member;
-use crate::run;
+use crate::event::Event;
+use crate::feed::Subject;
+use crate::id::{Epoch, NodeId, Revision, RoleId};
+use crate::member::departure::DEPARTURES_MAX;
 use crate::store::schema;
 use crate::task::{State, Try};
+use crate::{member, role, run};
 
 pub(super) fn check(court: &mut Court<'_>) {
     one_driver(court);
+    epochs_rise(court);
+    remarks(court);
     sessions(court);
     attempts_fenced(court);
     finished_runs_are_quiet(court);
@@ -18,28 +22,75 @@ pub(super) fn check(court: &mut Court<'_>) {
     feed_gapless(court);
 }
 
-/// A role is driven by one node that lives; by none only if none lives.
+/// A role is driven by one node that is up, schedules and has its labels; by none only if there is none such.
 fn one_driver(court: &mut Court<'_>) {
     let view = court.view;
     let live = member::live(view);
     let roles: Vec<_> = schema::ROLE.under(view, &()).collect();
-    for (_, role) in roles {
-        let holds = role.node.map_or(live.is_empty(), |node| live.contains(&node));
-        let law = "a role is driven by one node that lives";
+    for (id, role) in roles {
+        let wish = role::wish(view, id);
+        let may = |node: &NodeId| role::eligible(view, &wish, *node).is_ok();
+        let holds = role.node.map_or(!live.iter().any(may), |node| may(&node));
+        let law = "a role is driven by one node that lives and may have it";
         court.expect(law, holds, || format!("{}: {:?}", role.name, role.node));
     }
 }
 
-/// A session lives with the life of its node.
+/// Each time a role changes hands its epoch rises by one: as the feed tells it, up to where the role is now.
+fn epochs_rise(court: &mut Court<'_>) {
+    let view = court.view;
+    let mut known: BTreeMap<RoleId, Epoch> = BTreeMap::new();
+    let pages: Vec<_> = schema::HISTORY.under(view, &(Subject::Cell,)).collect();
+    for (_, page) in pages {
+        for (revision, event) in page.events() {
+            let Event::Role(role::Event::Assigned { role, epoch, .. }) = event else { continue };
+            let before = known.insert(*role, *epoch);
+            let holds = before.is_none_or(|before| before.0 + 1 == epoch.0);
+            let law = "an epoch is one more than the one before it";
+            court.expect(law, holds, || format!("role {role} at revision {revision}"));
+        }
+    }
+    for (role, epoch) in known {
+        let now = schema::ROLE.get(view, &role).map(|row| row.epoch);
+        court.equal("a role is at the epoch that the feed told last", role, now, Some(epoch));
+    }
+}
+
+/// A session lives with the life of its node, and who holds a task is attached.
 fn sessions(court: &mut Court<'_>) {
     let view = court.view;
     let workers: Vec<_> = schema::WORKER.under(view, &()).collect();
     for (id, worker) in workers {
         let node = schema::MEMBER.get(view, &worker.node);
-        let holds =
-            node.is_some_and(|node| node.boot == worker.boot && node.state == member::State::Up);
+        let holds = node.is_some_and(|node| node.boot == worker.boot && node.state.present());
         court.expect("a worker lives with its node", holds, || id.to_string());
     }
+    let leases: Vec<_> = schema::LEASED.under(view, &()).collect();
+    for ((worker, task), ()) in leases {
+        let law = "nobody holds a task who is gone";
+        court.expect(law, schema::WORKER.has(view, &worker), || task.to_string());
+    }
+}
+
+/// What is said about members and roles is said about some that there are.
+fn remarks(court: &mut Court<'_>) {
+    let view = court.view;
+    let profiles: Vec<_> = schema::PROFILE.under(view, &()).collect();
+    for (node, _) in profiles {
+        let law = "a profile is a member's";
+        court.expect(law, schema::MEMBER.has(view, &node), || node.to_string());
+    }
+    let wishes: Vec<_> = schema::WISH.under(view, &()).collect();
+    for (role, wish) in wishes {
+        let law = "a wish is a role's, and it weighs something";
+        let holds = schema::ROLE.has(view, &role) && wish.weight > 0;
+        court.expect(law, holds, || role.to_string());
+    }
+    let numbers: Vec<u64> = schema::DEPARTURE.under(view, &()).map(|(number, _)| number).collect();
+    let gapless = numbers.windows(2).all(|pair| pair[0] + 1 == pair[1]);
+    let few = numbers.len() as u64 <= DEPARTURES_MAX;
+    let law = "the latest departures are remembered, without gaps";
+    court.expect(law, gapless && few, || format!("{numbers:?}"));
 }
 
 /// Of a task's attempts at most one runs, and it is the current one; at most one was accepted.

@@ -1,5 +1,6 @@
 //! The rows of members.
 
+use super::departure::DEPARTURES_MAX;
 use super::{Event, State};
 use crate::id::NodeId;
 use crate::store::{Rows, schema};
@@ -14,6 +15,18 @@ pub(crate) fn evolve(rows: &mut Rows<'_>, event: &Event) {
             let mut clock = schema::clock(rows);
             clock.rules = *rules;
             schema::CLOCK.put(rows, &(), &clock);
+        }
+        Event::Profiled { node, profile } => schema::PROFILE.put(rows, node, profile),
+        Event::Drained { node, why: _ } => become_(rows, *node, State::Draining),
+        Event::Undrained { node } => become_(rows, *node, State::Up),
+        Event::Departed { departure } => {
+            schema::DEPARTURE.put(rows, &departure.number, departure);
+            let oldest = departure.number.saturating_sub(DEPARTURES_MAX);
+            schema::DEPARTURE.delete(rows, &oldest);
+        }
+        Event::Forgotten { node } => {
+            schema::MEMBER.delete(rows, node);
+            schema::PROFILE.delete(rows, node);
         }
     }
 }

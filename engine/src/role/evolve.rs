@@ -38,5 +38,6 @@ pub(crate) fn evolve(rows: &mut Rows<'_>, event: &Event) {
                 schema::ROLE_OF_NODE.put(rows, &(*node, *role), &());
             }
         }
+        Event::Wished { role, wish } => schema::WISH.put(rows, role, wish),
     }
 }

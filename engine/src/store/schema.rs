@@ -16,9 +16,11 @@ use crate::id::{
     Attempt, NodeId, Number, Revision, RoleId, RunId, StepNo, TaskId, Version, WorkerId, WorkflowId,
 };
 use crate::member::Member;
+use crate::member::departure::Departure;
+use crate::member::profile::Profile;
 use crate::queue::Queue;
 use crate::queue::order::Class;
-use crate::role::Role;
+use crate::role::{Role, Wish};
 use crate::run::{Asked, Run, State};
 use crate::task::dead::DeadLetter;
 use crate::task::{Task, Try};
@@ -134,6 +136,12 @@ tables! {
     75 WORKER_OF_NODE: (NodeId, WorkerId) => ();
     /// Settings that are not at their default.
     76 SETTING: String => String;
+    /// What members are for, where they have said so.
+    77 PROFILE: NodeId => Profile;
+    /// The latest departures of members.
+    78 DEPARTURE: u64 => Departure;
+    /// Where roles would rather be, where somebody has said so.
+    79 WISH: RoleId => Wish;
 
     // ── feed, blob ───────────────────────────────────────────────────────────────────────────────────────────────────
     /// Records of one entry about one subject, by the first of them.

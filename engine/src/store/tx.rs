@@ -63,7 +63,6 @@ impl<'a> Tx<'a> {
     }
 
     /// Which rules are in force: see [`crate::version`].
-    #[allow(dead_code, reason = "there is one set of rules so far; the second will ask")]
     pub(crate) fn rules(&self) -> u32 {
         self.stamp.rules
     }

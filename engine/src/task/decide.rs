@@ -16,13 +16,12 @@ pub(crate) fn decide(tx: &mut Tx<'_>, command: &Command) -> Result<Reply, Reject
     match command {
         Command::Claim => Ok(Reply::Done),
         Command::Complete { task, attempt, worker, output, log } => {
-            blob::check(output)?;
-            report(tx, *task, *attempt, *worker, log, |walk, task| {
+            report(tx, *task, *attempt, *worker, [log, output], |walk, task| {
                 settle::succeed(walk, task, output);
             })
         }
         Command::Fail { task, attempt, worker, failure, log } => {
-            report(tx, *task, *attempt, *worker, log, |walk, task| {
+            report(tx, *task, *attempt, *worker, [log, &Payload::EMPTY], |walk, task| {
                 settle::fail(walk, task, failure.clone());
             })
         }
@@ -74,13 +73,13 @@ pub(crate) fn worker_lost(tx: &mut Tx<'_>, worker: WorkerId, why: &str) {
     walk.finish();
 }
 
-/// The end of an attempt: checked, its log kept, and what follows walked.
+/// The end of an attempt: fenced, checked, its log kept, and what follows walked.
 fn report(
     tx: &mut Tx<'_>,
     id: TaskId,
     attempt: Attempt,
     worker: Option<WorkerId>,
-    log: &Payload,
+    [log, output]: [&Payload; 2],
     end: impl FnOnce(&mut Walk<'_, '_>, &Task),
 ) -> Result<Reply, Rejection> {
     let task = get(tx, id).ok_or(Rejection::NoTask(id))?;
@@ -92,6 +91,7 @@ fn report(
         None => by_hand(&task, attempt)?,
     }
     blob::check(log)?;
+    blob::check(output)?;
     blob::keep(tx, id.run, Slot::Log(id.step, id.item, attempt), log);
     let mut walk = Walk::new(tx);
     end(&mut walk, &task);

@@ -9,10 +9,10 @@ use std::collections::BTreeSet;
 use super::{Event, get};
 use crate::apply::Offer;
 use crate::queue::order::{self, Class, Place, first};
-use crate::run;
 use crate::store::{Tx, schema};
 use crate::task::GRANTS_MAX;
 use crate::worker::Worker;
+use crate::{member, run};
 
 /// Leases the best ready tasks to a worker that has free slots. Never refuses: an offer is a hint.
 pub(crate) fn grant(tx: &mut Tx<'_>, offer: Offer) {
@@ -22,7 +22,7 @@ pub(crate) fn grant(tx: &mut Tx<'_>, offer: Offer) {
     };
     let slots = worker.slots.saturating_sub(worker.leased).min(offer.tasks_max) as usize;
     let slots = slots.min(GRANTS_MAX);
-    if slots == 0 {
+    if slots == 0 || !takes(tx, &worker) {
         return;
     }
     let lines = lines(tx, &worker);
@@ -44,6 +44,11 @@ pub(crate) fn grant(tx: &mut Tx<'_>, offer: Offer) {
             heads.extend(first(tx, queue, class).map(|place| (place, number)));
         }
     }
+}
+
+/// Whether the worker's node takes part: through one that drains nothing is granted.
+fn takes(tx: &Tx<'_>, worker: &Worker) -> bool {
+    member::get(tx, worker.node).is_some_and(|member| member.state == member::State::Up)
 }
 
 /// Every pair of a queue and a class of work that the worker serves, where something is ready.

@@ -72,13 +72,13 @@ fn attach(tx: &mut Tx<'_>, mut worker: Worker) -> Result<Reply, Rejection> {
     Ok(Reply::Done)
 }
 
-/// Refuses a life of a node that is over, or that never began.
+/// Refuses a life of a node that is over, or that never began, and a node that takes on nothing.
 fn alive(tx: &Tx<'_>, node: NodeId, boot: BootId) -> Result<(), Rejection> {
-    let member = member::get(tx, node).filter(|member| member.boot == boot);
-    match member {
-        Some(member) if member.state == member::State::Up => Ok(()),
-        _ => Err(Rejection::NoMember),
+    let member = member::decide::present(tx, node, boot)?;
+    if member.state != member::State::Up {
+        return Err(Rejection::WrongMemberState { node, state: member.state });
     }
+    Ok(())
 }
 
 /// A session is over: what it held is ready again, then the session goes.

@@ -20,20 +20,33 @@ pub(crate) fn command(view: &dyn View, throw: Throw) -> Option<Command> {
         6 => letter(view, throw),
         _ => match b % 12 {
             // Somebody has to be there: without a node and a worker nothing ever happens.
-            0 => Some(join(c)),
+            0 => Some(join(view, c)),
             1..=5 => attach(view, c),
             _ => tick(view, a),
         },
     }
 }
 
-fn join(die: u8) -> Command {
-    member::Command::Join {
-        node: NodeId(u64::from(die % 2) + 1),
-        name: "n".to_owned(),
-        boot: BootId(u128::from(die % 7) + 1),
-        address: String::new(),
-        speaks: version::NEWEST,
+/// The next life of a node, or a change of mind about this one.
+fn join(view: &dyn View, die: u8) -> Command {
+    let node = NodeId(u64::from(die % 3) + 1);
+    let known = member::get(view, node);
+    let boot = known.as_ref().map_or(BootId(1), |row| BootId(row.boot.0 + 1));
+    match known.filter(|_| die % 4 != 0) {
+        Some(row) if row.state == member::State::Draining => {
+            member::Command::Undrain { node, boot: row.boot }
+        }
+        Some(row) if row.state == member::State::Up && die % 2 == 0 => {
+            member::Command::Drain { node, boot: row.boot, why: "dice".to_owned() }
+        }
+        _ => member::Command::Enter {
+            node,
+            name: format!("n{node}"),
+            boot,
+            address: String::new(),
+            speaks: version::NEWEST,
+            profile: Box::new(blind::profile(die)),
+        },
     }
     .into()
 }

@@ -9,9 +9,10 @@ use oarlock_engine::id::{
     Attempt, BootId, Epoch, Item, NodeId, Priority, Revision, RoleId, RunId, StepNo, TaskId,
     WorkerId,
 };
+use oarlock_engine::member::profile::{Duty, Profile};
 use oarlock_engine::run::{Request, Start};
 use oarlock_engine::task::Failure;
-use oarlock_engine::time::Moment;
+use oarlock_engine::time::{Moment, Span};
 use oarlock_engine::{
     catalog, dag, feed, member, queue, role, run, setting, task, timer, version, worker,
 };
@@ -59,12 +60,7 @@ pub(crate) fn command(throw: Throw) -> Command {
                 .into()
         }
         20 => answer(throw).into(),
-        21 => role::Command::Move {
-            role: RoleId(u32::from(a % 8)),
-            node: NodeId(u64::from(b % 3)),
-            why: "dice".to_owned(),
-        }
-        .into(),
+        21 => roles(throw).into(),
         22 => feed::Command::Trim { before: Revision(u64::from(a) * 4) }.into(),
         23 => setting::Command::Set {
             name: setting::KNOWN[usize::from(a % 2)].to_owned(),
@@ -200,18 +196,61 @@ fn workflows(throw: Throw) -> catalog::Command {
 }
 
 fn members(throw: Throw) -> member::Command {
-    let [a, b, c, _] = throw.dice;
-    let (node, boot) = (NodeId(u64::from(a % 2) + 1), BootId(u128::from(b % 4) + 1));
-    match c % 4 {
+    let [a, b, c, d] = throw.dice;
+    let (node, boot) = (NodeId(u64::from(a % 3) + 1), BootId(u128::from(b % 4) + 1));
+    let (name, address) = (format!("n{node}"), String::new());
+    match c % 8 {
         0 => member::Command::Leave { node, boot },
         1 => member::Command::Lose { node, boot },
-        _ => member::Command::Join {
-            node,
-            name: format!("n{node}"),
-            boot,
-            address: String::new(),
-            speaks: version::NEWEST,
-        },
+        2 => {
+            let silent = (d % 2 == 0).then_some(Span(u64::from(d)));
+            member::Command::GiveUp { node, boot, silent, why: "dice".to_owned() }
+        }
+        3 => member::Command::Drain { node, boot, why: String::new() },
+        4 => member::Command::Undrain { node, boot },
+        5 => member::Command::Join { node, name, boot, address, speaks: u32::from(d % 3) },
+        _ => {
+            let profile = Box::new(profile(d));
+            let speaks = version::NEWEST;
+            member::Command::Enter { node, name, boot, address, speaks, profile }
+        }
+    }
+}
+
+/// What a node is for: mostly everything.
+pub(crate) fn profile(die: u8) -> Profile {
+    let zone = ["a", "b"][usize::from(die / 4 % 2)].to_owned();
+    let mut profile = Profile {
+        labels: BTreeMap::from([("zone".to_owned(), zone)]),
+        capacity: u32::from(die % 3) * 50,
+        ..Profile::default()
+    };
+    if die % 5 == 0 {
+        profile.duties.remove(&Duty::Scheduler);
+    }
+    profile
+}
+
+fn roles(throw: Throw) -> role::Command {
+    let [a, b, c, d] = throw.dice;
+    let (role, node) = (RoleId(u32::from(a % 8)), NodeId(u64::from(b % 4)));
+    let why = "dice".to_owned();
+    match c % 8 {
+        0 | 1 => role::Command::Move { role, node, why },
+        2 => role::Command::Pin { role, node },
+        3 => role::Command::Unpin { role },
+        4 => {
+            let zone = ["a", "b", "c"][usize::from(d % 3)].to_owned();
+            let labels = BTreeMap::from([("zone".to_owned(), zone)]);
+            let labels = if d % 2 == 0 { BTreeMap::new() } else { labels };
+            role::Command::Want { role, labels, weight: u32::from(b % 4) }
+        }
+        5 => role::Command::Rebalance { why },
+        _ => {
+            let trim = feed::Command::Trim { before: Revision(u64::from(d)) };
+            let epoch = Epoch(u64::from(b % 3));
+            role::Command::Act { role, epoch, command: Box::new(trim.into()) }
+        }
     }
 }
 
@@ -224,7 +263,7 @@ fn workers(throw: Throw) -> worker::Command {
         _ => worker::Command::Attach {
             worker,
             name: "w".to_owned(),
-            node: NodeId(u64::from(b % 2) + 1),
+            node: NodeId(u64::from(b % 3) + 1),
             boot: BootId(u128::from(c % 4) + 1),
             queues: if c % 3 == 0 { vec!["slow".to_owned()] } else { Vec::new() },
             calls: Vec::new(),

@@ -197,16 +197,24 @@ fn a_role(event: &role::Event) -> Option<Move> {
         role::Event::Created { role, .. } => (role, "Created", "vacant"),
         role::Event::Assigned { role, node: None, .. } => (role, "Assigned", "vacant"),
         role::Event::Assigned { role, node: Some(_), .. } => (role, "Assigned", "held"),
+        role::Event::Wished { .. } => return None,
     };
     Some(("role", Whose::Role(id.0), name, to.to_owned()))
 }
 
 fn a_member(event: &member::Event) -> Option<Move> {
     let (node, name, to) = match event {
-        member::Event::Joined { member } => (&member.node, "Joined", "up"),
+        member::Event::Joined { member } => {
+            return Some(("member", Whose::Member(member.node.0), "Joined", lower(member.state)));
+        }
         member::Event::Left { node } => (node, "Left", "left"),
         member::Event::Lost { node } => (node, "Lost", "lost"),
-        member::Event::Agreed { .. } => return None,
+        member::Event::Drained { node, .. } => (node, "Drained", "draining"),
+        member::Event::Undrained { node } => (node, "Undrained", "up"),
+        member::Event::Agreed { .. }
+        | member::Event::Profiled { .. }
+        | member::Event::Forgotten { .. }
+        | member::Event::Departed { .. } => return None,
     };
     Some(("member", Whose::Member(node.0), name, to.to_owned()))
 }

@@ -6,6 +6,7 @@
 //!
 //! ```text
 //! join 1                                   a member; its boot is 1 unless `boot=2` says otherwise
+//! enter 2 roles=worker label.zone=a        the same with a profile (capacity=50); drain-node 2, undrain 2, give-up 2 silent=900
 //! attach 7 node=1 slots=2                  a worker, attached through it (queues=a,b calls=mail builtin=no)
 //! define etl timeout=60000                 a workflow; its steps follow: NAME ACTION key=value…
 //!   extract run                              actions: noop run http call:NAME sleep:MS wait:SIGNAL[:MS[:continue]]

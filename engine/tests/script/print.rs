@@ -6,6 +6,7 @@ use oarlock_engine::catalog::{self, Kind};
 use oarlock_engine::dag::{self, Question, What};
 use oarlock_engine::event::Event;
 use oarlock_engine::id::{RoleId, RunId, StepNo, TaskId, WorkerId};
+use oarlock_engine::member::departure::Departure;
 use oarlock_engine::reject::Rejection;
 use oarlock_engine::store::View;
 use oarlock_engine::task::{self, Awaited, Failure};
@@ -283,6 +284,11 @@ fn of_role(view: &dyn View, event: &role::Event) -> String {
         role::Event::Assigned { role: id, node: None, epoch, why } => {
             format!("{} vacant at e{epoch}: {why}", role(view, *id))
         }
+        role::Event::Wished { role: id, wish } => {
+            let pin = wish.pin.map_or(String::new(), |node| format!(", pinned to n{node}"));
+            let labels = &wish.labels;
+            format!("{} weighs {}, wants {labels:?}{pin}", role(view, *id), wish.weight)
+        }
     }
 }
 
@@ -294,7 +300,31 @@ fn of_member(event: &member::Event) -> String {
         member::Event::Left { node } => format!("n{node} left"),
         member::Event::Lost { node } => format!("n{node} lost"),
         member::Event::Agreed { rules } => format!("rules {rules} are in force"),
+        member::Event::Profiled { node, profile } => {
+            let words: Vec<&str> = profile.duties.iter().map(|duty| duty.word()).collect();
+            let (words, labels) = (words.join(", "), &profile.labels);
+            format!("n{node} is for {words}; labels {labels:?}, capacity {}", profile.capacity)
+        }
+        member::Event::Drained { node, why } => format!("n{node} drains{}", because(why)),
+        member::Event::Undrained { node } => format!("n{node} takes part again"),
+        member::Event::Departed { departure } => self::departure(departure),
+        member::Event::Forgotten { node } => format!("n{node} forgotten"),
     }
+}
+
+/// A departure in a sentence.
+pub(crate) fn departure(row: &Departure) -> String {
+    let cause = format!("{:?}", row.cause).to_lowercase();
+    let silent = row.silent.map_or(String::new(), |span| format!(" after {span}"));
+    let vacant = if row.vacant == 0 { String::new() } else { format!(" ({} vacant)", row.vacant) };
+    format!(
+        "departure {}: {} {cause}{silent}{}; {} roles moved{vacant}, {} tasks run again",
+        row.number,
+        row.name,
+        because(&row.why),
+        row.roles,
+        row.tasks
+    )
 }
 
 fn of_worker(event: &worker::Event) -> String {
@@ -321,6 +351,10 @@ pub(crate) fn refusal(view: &dyn View, rejection: &Rejection) -> String {
         }
         Rejection::StaleEpoch { role: id, current } => {
             format!("{} is at e{current}", role(view, *id))
+        }
+        Rejection::StaleBoot { node, current } => format!("n{node} is at boot {}", current.0),
+        Rejection::Pinned { role: id, node } => {
+            format!("{} is pinned to n{node}", role(view, *id))
         }
         Rejection::KeyTaken(id) => format!("the unfinished {} has this key", run(*id)),
         other => other.to_string(),

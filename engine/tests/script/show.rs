@@ -3,6 +3,7 @@
 use oarlock_engine::blob::{self, Slot};
 use oarlock_engine::id::{Attempt, Revision};
 use oarlock_engine::run::list::Filter;
+use oarlock_engine::store::schema;
 use oarlock_engine::time::{Moment, Span};
 use oarlock_engine::{catalog, dag, feed, member, queue, role, run, setting, task, timer, worker};
 
@@ -107,6 +108,13 @@ fn cell(world: &World, line: &Line) -> Result<Vec<String>, String> {
             let rows = member::list(store).into_iter();
             rows.map(|row| format!("n{} {:?} since {}", row.node, row.state, row.since)).collect()
         }
+        "departures" => member::departure::list(store, 100).iter().map(print::departure).collect(),
+        "epoch" => {
+            let id = world.run(line.positional(1)?)?;
+            let found = role::epoch_of(store, id);
+            vec![found.map_or("none".to_owned(), |(_, epoch)| format!("e{epoch}"))]
+        }
+        "rules" => vec![schema::clock(store).rules.to_string()],
         "workers" => {
             let lines = worker::list(store).into_iter().map(|row| {
                 let draining = if row.draining { ", draining" } else { "" };

@@ -13,6 +13,8 @@ pub enum MemberState {
     Lost,
     /// Said goodbye.
     Left,
+    /// Finishes what its workers have, and takes on nothing.
+    Draining,
 }
 
 /// A node.

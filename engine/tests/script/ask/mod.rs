@@ -11,8 +11,9 @@ use oarlock_engine::dag::{self, Answer, Question, What};
 use oarlock_engine::id::{
     Attempt, BootId, Epoch, Item, NodeId, Priority, Revision, RoleId, RunId, Version, WorkerId,
 };
+use oarlock_engine::member::profile::{Duty, Profile};
 use oarlock_engine::task::Failure;
-use oarlock_engine::time::Moment;
+use oarlock_engine::time::{Moment, Span};
 use oarlock_engine::{
     catalog, feed, member, queue, role, run, setting, task, timer, version, worker,
 };
@@ -41,7 +42,9 @@ pub(crate) fn entry(world: &World, line: &Line) -> Result<Entry, String> {
 
 fn command(world: &World, line: &Line) -> Result<Command, String> {
     Ok(match line.word.as_str() {
-        "join" | "leave" | "lose" => member(line)?.into(),
+        "join" | "enter" | "leave" | "lose" | "give-up" | "drain-node" | "undrain" => {
+            member(line)?.into()
+        }
         "attach" | "drain" | "detach" => worker(line)?.into(),
         "define" | "remove" | "stop" | "go" => workflow(world, line)?.into(),
         "pause-queue" | "resume-queue" | "limit-queue" => queue(line)?.into(),
@@ -52,12 +55,7 @@ fn command(world: &World, line: &Line) -> Result<Command, String> {
             timer::Command::Tick { role: a_role(world, line.positional(0)?)?, epoch: epoch(line)? }
                 .into()
         }
-        "move" => role::Command::Move {
-            role: a_role(world, line.positional(0)?)?,
-            node: NodeId(line.get_number("node")?.ok_or("move needs node=")?),
-            why: line.get("why").unwrap_or("moved").to_owned(),
-        }
-        .into(),
+        "move" | "pin" | "unpin" | "want" | "rebalance" | "act" => a_role_s(world, line)?.into(),
         "trim" => feed::Command::Trim { before: Revision(line.number(0)?) }.into(),
         "set" => setting::Command::Set {
             name: line.positional(0)?.to_owned(),
@@ -84,19 +82,65 @@ pub(crate) fn a_role(world: &World, text: &str) -> Result<RoleId, String> {
     id.ok_or_else(|| format!("no role `{text}`"))
 }
 
+/// `act ROLE epoch=E` and, indented below, what the driver asks for.
+fn a_role_s(world: &World, line: &Line) -> Result<role::Command, String> {
+    let why = line.get("why").unwrap_or("moved").to_owned();
+    if line.word == "rebalance" {
+        return Ok(role::Command::Rebalance { why });
+    }
+    let role = a_role(world, line.positional(0)?)?;
+    let node = || line.get_number("node")?.map(NodeId).ok_or("needs node=".to_owned());
+    Ok(match line.word.as_str() {
+        "move" => role::Command::Move { role, node: node()?, why },
+        "pin" => role::Command::Pin { role, node: node()? },
+        "unpin" => role::Command::Unpin { role },
+        "want" => {
+            let weight = line.get_number("weight")?.unwrap_or(1);
+            role::Command::Want { role, labels: labels(line), weight }
+        }
+        _ => {
+            let below = line.below.first().ok_or("`act` needs a line below it")?;
+            let command = Box::new(command(world, below)?);
+            role::Command::Act { role, epoch: epoch(line)?, command }
+        }
+    })
+}
+
+/// `roles=api,worker label.zone=a capacity=50` as a profile.
+fn profile(line: &Line) -> Result<Profile, String> {
+    let mut profile = Profile { labels: labels(line), ..Profile::default() };
+    if line.get("roles").is_some() {
+        let duties = line.get_list("roles").into_iter();
+        let duties = duties.map(|word| word.parse::<Duty>().map_err(|fault| fault.to_string()));
+        profile.duties = duties.collect::<Result<_, _>>()?;
+    }
+    if let Some(capacity) = line.get_number("capacity")? {
+        profile.capacity = capacity;
+    }
+    Ok(profile)
+}
+
 fn member(line: &Line) -> Result<member::Command, String> {
     let node = NodeId(line.number(0)?);
     let boot = boot(line)?;
+    let why = line.get("why").unwrap_or_default().to_owned();
+    let name = line.get("name").map_or_else(|| format!("n{node}"), str::to_owned);
+    let address = line.get("address").unwrap_or("127.0.0.1:6270").to_owned();
+    let speaks = line.get_number("speaks")?.unwrap_or(version::NEWEST);
     Ok(match line.word.as_str() {
         "leave" => member::Command::Leave { node, boot },
         "lose" => member::Command::Lose { node, boot },
-        _ => member::Command::Join {
-            node,
-            name: line.get("name").map_or_else(|| format!("n{node}"), str::to_owned),
-            boot,
-            address: line.get("address").unwrap_or("127.0.0.1:6270").to_owned(),
-            speaks: line.get_number("speaks")?.unwrap_or(version::NEWEST),
-        },
+        "give-up" => {
+            let silent = line.get_number("silent")?.map(Span);
+            member::Command::GiveUp { node, boot, silent, why }
+        }
+        "drain-node" => member::Command::Drain { node, boot, why },
+        "undrain" => member::Command::Undrain { node, boot },
+        "enter" => {
+            let profile = Box::new(profile(line)?);
+            member::Command::Enter { node, name, boot, address, speaks, profile }
+        }
+        _ => member::Command::Join { node, name, boot, address, speaks },
     })
 }
 

@@ -33,6 +33,7 @@ pub(crate) fn member(
             State::Up => v1::MemberState::Up,
             State::Lost => v1::MemberState::Lost,
             State::Left => v1::MemberState::Left,
+            State::Draining => v1::MemberState::Draining,
         },
         since: time::rfc3339(row.since),
         boot: row.boot.to_string(),

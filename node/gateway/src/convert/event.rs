@@ -315,6 +315,11 @@ fn of_role(event: &role::Event, node: &dyn Fn(NodeId) -> String) -> Told {
             "role.assigned",
             json!({"role": role.0, "node": to.map(node), "epoch": epoch.0, "why": why}),
         ),
+        role::Event::Wished { role, wish } => Told::of_cell(
+            "role.wished",
+            json!({"role": role.0, "pin": wish.pin.map(node), "labels": wish.labels,
+                   "weight": wish.weight}),
+        ),
     }
 }
 
@@ -328,6 +333,29 @@ fn of_member(event: &member::Event, node: &dyn Fn(NodeId) -> String) -> Told {
         E::Left { node: who } => Told::of_cell("member.left", json!({"node": node(*who)})),
         E::Lost { node: who } => Told::of_cell("member.lost", json!({"node": node(*who)})),
         E::Agreed { rules } => Told::of_cell("member.agreed", json!({"rules": rules})),
+        E::Profiled { node: who, profile } => {
+            let roles: Vec<&str> = profile.duties.iter().map(|duty| duty.word()).collect();
+            Told::of_cell(
+                "member.profiled",
+                json!({"node": node(*who), "roles": roles, "labels": profile.labels,
+                       "capacity": profile.capacity}),
+            )
+        }
+        E::Drained { node: who, why } => {
+            Told::of_cell("member.drained", json!({"node": node(*who), "why": why}))
+        }
+        E::Undrained { node: who } => {
+            Told::of_cell("member.undrained", json!({"node": node(*who)}))
+        }
+        E::Departed { departure: row } => Told::of_cell(
+            "member.departed",
+            json!({"node": row.name, "cause": format!("{:?}", row.cause).to_lowercase(),
+                   "silent_ms": row.silent.map(|span| span.0), "why": row.why,
+                   "roles": row.roles, "vacant": row.vacant, "tasks": row.tasks}),
+        ),
+        E::Forgotten { node: who } => {
+            Told::of_cell("member.forgotten", json!({"node": node(*who)}))
+        }
     }
 }
 

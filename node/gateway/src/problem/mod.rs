@@ -148,6 +148,11 @@ impl From<Rejection> for Fault {
             }
             Rejection::TooLarge { .. } => &table::TOO_MANY,
             Rejection::Invalid { .. } => &table::BAD_FIELD,
+            Rejection::StaleBoot { .. } => &table::STALE_BOOT,
+            Rejection::WrongMemberState { .. } => &table::WRONG_NODE_STATE,
+            Rejection::OldRules { .. } => &table::OLD_RULES,
+            Rejection::Ineligible { .. } => &table::INELIGIBLE,
+            Rejection::Pinned { .. } => &table::PINNED,
         };
         let fault = Fault::new(kind, detail);
         match refusal {

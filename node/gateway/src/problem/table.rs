@@ -145,6 +145,21 @@ kinds! {
     REQUEST_REUSED = "E0410", 422, STAYS, "The Idempotency-Key was used for something else",
         "use a new key for a new request",
         "An `Idempotency-Key` is remembered for 24 hours with a digest of its request. The same key came again with another request. Repeat the first one exactly, or take a new key.";
+    STALE_BOOT = "E0411", 409, STAYS, "The node has begun another life",
+        "look at what it is now: `oarlock nodes list`",
+        "Each start of a node's process is a life of its own, with a boot that is later than all before. What was asked names an earlier one, which is over; the detail names the one that counts.";
+    WRONG_NODE_STATE = "E0412", 409, STAYS, "The state of the node does not allow this",
+        "all nodes: `oarlock nodes list`",
+        "A node that drains takes on nothing new, one that was lost must begin anew, and one that has left must join first. The detail says in which state it is.";
+    INELIGIBLE = "E0413", 409, STAYS, "The node cannot have this role",
+        "nodes with their labels: `oarlock nodes list`",
+        "Only nodes with `scheduler` among their roles may drive anything, and a role that wants labels goes only to nodes that have them. The detail says what is missing.";
+    PINNED = "E0414", 409, STAYS, "The role is pinned to another node",
+        "unpin it first: `oarlock roles unpin NAME`",
+        "Somebody has pinned the role to a node: it is driven there whenever that node may have it. Moving it by hand would be undone, so it is refused.";
+    OLD_RULES = "E0415", 409, STAYS, "The node's build is too old for this cell",
+        "install the version that the other nodes run",
+        "Once all nodes of a cell know newer rules these come into force, and a node that does not know them would compute other results than its peers. It cannot join.";
     TOO_LARGE = "E0501", 413, STAYS, "The request is too large",
         "",
         "Bodies, payloads and files have limits, so that one request cannot take the memory of a node. The detail says which limit it was. Large data belongs into a store of its own, and its address into the payload.";
