@@ -21,6 +21,7 @@ pub mod expression;
 pub(crate) mod herald;
 pub mod inputs;
 pub(crate) mod keeper;
+pub mod membership;
 pub(crate) mod metric;
 pub(crate) mod post;
 pub(crate) mod proposal;
