@@ -48,6 +48,7 @@ const LAWS: [Law; 9] = [
             "jsonschema",
             "metrics",
             "ractor",
+            "ractor_cluster",
             "reqwest",
             "rustix",
             "serde",

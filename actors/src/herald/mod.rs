@@ -19,6 +19,7 @@ use oarlock_engine::id::{Revision, RoleId, WorkerId};
 use oarlock_engine::time::Moment;
 use oarlock_raft::Replica;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
+use ractor_cluster::RactorMessage;
 use tokio::task::JoinHandle;
 
 use crate::post::{Bell, Post};
@@ -156,6 +157,7 @@ impl Routes {
 }
 
 /// What the herald is told.
+#[derive(RactorMessage)]
 pub(crate) enum HeraldMsg {
     /// The feed has ended, or the pump died of this.
     Ended(Option<String>),

@@ -17,6 +17,7 @@ use oarlock_engine::time::{Moment, Span};
 use oarlock_engine::{feed, role, run};
 use oarlock_raft::ProposeError;
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SupervisionEvent};
+use ractor_cluster::RactorMessage;
 
 use crate::post::Post;
 use crate::role::{RoleActor, card};
@@ -32,6 +33,7 @@ pub(crate) const ID: &str = "keeper";
 const BATCHES_MAX: usize = 64;
 
 /// What the keeper is told.
+#[derive(RactorMessage)]
 pub(crate) enum KeeperMsg {
     /// A period is over.
     Round,

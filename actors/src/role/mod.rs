@@ -27,6 +27,7 @@ use oarlock_engine::time::Moment;
 use oarlock_engine::{dag, timer};
 use oarlock_raft::{ProposeError, Replica};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
+use ractor_cluster::RactorMessage;
 use tokio::task::AbortHandle;
 
 use crate::herald::{Desk, Routes};
@@ -37,6 +38,7 @@ use agenda::{Agenda, Ending, Plan, Sight, until};
 use resolve::Resolver;
 
 /// What a role's driver is told.
+#[derive(RactorMessage)]
 pub(crate) enum RoleMsg {
     /// Look at the tables.
     Look,

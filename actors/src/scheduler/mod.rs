@@ -13,6 +13,7 @@ use oarlock_engine::queue;
 use oarlock_engine::role::{self, Role, name::KEEPER};
 use oarlock_raft::Replica;
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SupervisionEvent};
+use ractor_cluster::RactorMessage;
 
 use crate::herald::Routes;
 use crate::keeper::{self, Keeper};
@@ -29,6 +30,7 @@ pub(crate) const ID: &str = "scheduler";
 const PERIOD: Duration = Duration::from_secs(5);
 
 /// What the scheduler is told.
+#[derive(RactorMessage)]
 pub(crate) enum SchedulerMsg {
     /// Look at the roles.
     Look,

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SupervisionEvent};
+use ractor_cluster::RactorMessage;
 use tokio::sync::watch;
 
 use crate::herald::{self, Herald};
@@ -54,6 +55,7 @@ impl Part {
 }
 
 /// What the supervisor is told.
+#[derive(RactorMessage)]
 pub(crate) enum SupervisorMsg {
     /// The pause after a death is over.
     Start(Part),

@@ -28,6 +28,7 @@ use oarlock_engine::queue::{self, order};
 use oarlock_engine::store::View;
 use oarlock_engine::{feed, task, worker};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
+use ractor_cluster::RactorMessage;
 
 use crate::herald::Routes;
 use crate::post::Post;
@@ -42,6 +43,7 @@ pub(crate) const ID: &str = "worker";
 const PERIOD: Duration = Duration::from_secs(1);
 
 /// What the worker is told.
+#[derive(RactorMessage)]
 pub(crate) enum WorkerMsg {
     /// These attempts are ours, since these revisions.
     Leased(Vec<(TaskId, Attempt, Revision)>),
