@@ -111,13 +111,16 @@ pub fn level(problem: &Problem) -> Vec<Change> {
     changes.collect()
 }
 
+/// The heaviest first, among equals the youngest: a charge by its weight and its place in the problem.
+type Rank = (Reverse<u32>, Reverse<usize>);
+
 /// Who drives what while the plan is made.
 struct Scale<'p> {
     seats: BTreeMap<NodeId, &'p Seat>,
     load: BTreeMap<NodeId, u64>,
     charges: &'p [Charge],
-    /// What each drives, the heaviest first, as places in `charges`.
-    drives: BTreeMap<NodeId, BTreeSet<(Reverse<u32>, Reverse<usize>)>>,
+    /// What each drives.
+    drives: BTreeMap<NodeId, BTreeSet<Rank>>,
 }
 
 impl<'p> Scale<'p> {
@@ -193,7 +196,7 @@ impl<'p> Scale<'p> {
     }
 }
 
-fn rank(charge: &Charge, place: usize) -> (Reverse<u32>, Reverse<usize>) {
+fn rank(charge: &Charge, place: usize) -> Rank {
     (Reverse(charge.wish.weight), Reverse(place))
 }
 

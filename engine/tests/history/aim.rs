@@ -32,11 +32,11 @@ fn join(view: &dyn View, die: u8) -> Command {
     let node = NodeId(u64::from(die % 3) + 1);
     let known = member::get(view, node);
     let boot = known.as_ref().map_or(BootId(1), |row| BootId(row.boot.0 + 1));
-    match known.filter(|_| die % 4 != 0) {
+    match known.filter(|_| !die.is_multiple_of(4)) {
         Some(row) if row.state == member::State::Draining => {
             member::Command::Undrain { node, boot: row.boot }
         }
-        Some(row) if row.state == member::State::Up && die % 2 == 0 => {
+        Some(row) if row.state == member::State::Up && die.is_multiple_of(2) => {
             member::Command::Drain { node, boot: row.boot, why: "dice".to_owned() }
         }
         _ => member::Command::Enter {

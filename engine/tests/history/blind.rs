@@ -225,7 +225,7 @@ pub(crate) fn profile(die: u8) -> Profile {
         capacity: u32::from(die % 3) * 50,
         ..Profile::default()
     };
-    if die % 5 == 0 {
+    if die.is_multiple_of(5) {
         profile.duties.remove(&Duty::Scheduler);
     }
     profile
