@@ -65,7 +65,7 @@ pub(crate) fn tint_of(status: &str) -> Tint {
     match status {
         "completed" | "up" | "succeeded" | "healthy" | "ok" => Tint::Good,
         "running" | "cancelling" | "starting" | "created" | "updated" => Tint::Live,
-        "retrying" | "waiting" | "paused" | "restarting" | "degraded" => Tint::Warn,
+        "retrying" | "waiting" | "paused" | "restarting" | "draining" | "degraded" => Tint::Warn,
         "failed" | "timed_out" | "lost" | "given_up" | "stopped" | "upstream_failed" => Tint::Bad,
         "skipped" | "blocked" | "cancelled" | "left" | "returned" | "unchanged" => Tint::Faint,
         _ => Tint::None,
