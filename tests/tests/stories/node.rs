@@ -8,6 +8,7 @@ use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -49,13 +50,26 @@ pub(crate) struct Said {
     pub(crate) err: String,
 }
 
+/// A port of this place's own. Not one of those that the system hands out by itself (from 32768 on): it would hand it to some
+/// client's connection between two lives of the node, and the second life would find it taken.
+fn port() -> u16 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let (first, count) = (20_000, 12_000);
+    let begin = std::process::id().wrapping_mul(61);
+    let mut ports = std::iter::repeat_with(|| {
+        let place = begin.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % count;
+        u16::try_from(first + place).expect("the range is one of ports")
+    });
+    let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    ports.by_ref().take(1_000).find(free).expect("there is a free port")
+}
+
 impl Place {
     pub(crate) fn new() -> Place {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let data = folder.path().join("data");
         // A node comes back at the same address, so that clients find it again.
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr());
-        Place { folder, data, port: port.expect("there is a free port").port() }
+        Place { folder, data, port: port() }
     }
 
     /// The same with the data somewhere else.
