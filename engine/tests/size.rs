@@ -2,6 +2,7 @@
 //!
 //! The cost of an entry is counted in rows written, which is the same on every machine, not in time.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use oarlock_engine::access::Principal;
@@ -15,8 +16,10 @@ use oarlock_engine::id::{
 };
 use oarlock_engine::law;
 use oarlock_engine::member;
+use oarlock_engine::queue;
 use oarlock_engine::run::{self, Start};
 use oarlock_engine::store::mem::MemStore;
+use oarlock_engine::store::{Row, View};
 use oarlock_engine::task::retry::Retry;
 use oarlock_engine::task::{self, Failure};
 use oarlock_engine::time::{Moment, Span};
@@ -235,4 +238,49 @@ fn ten_thousand_items_are_opened_as_they_are_done() {
     }
     assert_eq!(world.state(), run::State::Completed);
     world.lawful();
+}
+
+/// A store that counts what is read from it.
+struct Counting<'a> {
+    store: &'a MemStore,
+    reads: Cell<usize>,
+}
+
+impl Counting<'_> {
+    fn read(&self) {
+        self.reads.set(self.reads.get() + 1);
+    }
+}
+
+impl View for Counting<'_> {
+    fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
+        self.read();
+        self.store.get(key)
+    }
+
+    fn scan<'a>(&'a self, from: &[u8], to: &[u8]) -> Box<dyn Iterator<Item = Row> + 'a> {
+        Box::new(self.store.scan(from, to).inspect(|_| self.read()))
+    }
+
+    fn scan_back<'a>(&'a self, from: &[u8], to: &[u8]) -> Box<dyn Iterator<Item = Row> + 'a> {
+        Box::new(self.store.scan_back(from, to).inspect(|_| self.read()))
+    }
+}
+
+#[test]
+fn asking_for_the_counts_of_a_queue_costs_the_same_however_many_stand_in_it() {
+    let cost = |runs: u128| {
+        let mut world = World::with(vec![step(0, None)], 1);
+        for run in 2..=runs {
+            world.say(run::Command::Start(Box::new(Start { run: RunId(run), ..start() })));
+        }
+        let view = Counting { store: &world.store, reads: Cell::new(0) };
+        let queues = queue::list(&view);
+        assert_eq!(u128::from(queues[0].counts.ready) + 1, runs);
+        assert!(queue::oldest(&view, "default").is_some());
+        view.reads.get()
+    };
+    let few = cost(10);
+    assert!(few < 20, "{few} rows were read");
+    assert_eq!(cost(10_000), few);
 }

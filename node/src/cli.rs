@@ -173,6 +173,9 @@ pub(crate) enum Word {
     Schema(words::explain::Schema),
     /// Explain an error code or a field
     Explain(words::explain::Args),
+    /// Settings of the cluster: list, get, set
+    #[command(subcommand, visible_alias = "setting")]
+    Settings(words::settings::Word),
     /// Settings of this program and of nodes
     #[command(subcommand)]
     Config(words::config::Word),
@@ -246,6 +249,7 @@ async fn asking(session: &Session, word: Word) -> Result<(), Fault> {
         Word::Nodes(word) => words::nodes::nodes(session, word).await,
         Word::Workers(word) => words::nodes::workers(session, word).await,
         Word::Actors(word) => words::actors::run(session, word).await,
+        Word::Settings(word) => words::settings::run(session, word).await,
         Word::Doctor(args) => words::doctor::run(session, &args).await,
         Word::Dev(_)
         | Word::Server(_)

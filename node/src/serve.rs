@@ -124,16 +124,23 @@ impl Node {
 /// Makes the data's folder, or says why that cannot be.
 fn usable(data: &Path) -> Result<(), Fault> {
     std::fs::create_dir_all(data).map_err(|fault| {
-        let why = match fault.kind() {
-            std::io::ErrorKind::PermissionDenied => "this user may not write there".to_owned(),
-            std::io::ErrorKind::NotADirectory | std::io::ErrorKind::AlreadyExists => {
-                "there is a file in the way".to_owned()
-            }
-            _ => fault.to_string(),
-        };
-        let what = format!("cannot keep data in {}: {why}", data.display());
+        let what = format!("cannot keep data in {}: {}", data.display(), why_not(&fault));
         Fault::new(Exit::Invalid, what).help("choose another folder with --data")
     })
+}
+
+/// Why a folder cannot be made, in words; a number of the operating system helps nobody who cannot look it up.
+fn why_not(fault: &std::io::Error) -> &'static str {
+    use std::io::ErrorKind as Of;
+    match fault.kind() {
+        Of::PermissionDenied => "this user may not write there",
+        Of::NotADirectory | Of::AlreadyExists => "there is a file in the way",
+        Of::NotFound => "no folder can be made there",
+        Of::InvalidFilename | Of::InvalidInput => "that is not a name a folder can have",
+        Of::ReadOnlyFilesystem => "that disk can only be read",
+        Of::StorageFull | Of::QuotaExceeded => "there is no room on that disk",
+        _ => "the operating system refuses to make that folder",
+    }
 }
 
 /// Takes the address, or says who has it and what to do.

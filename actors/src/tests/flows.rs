@@ -239,9 +239,8 @@ async fn the_keeper_forgets_runs_whose_time_is_over() {
     let home = Home::new(2).await;
     home.define(workflow("short", vec![step("a", &[], noop())])).await;
     let run = home.ran("short", json!({})).await;
-    let set = setting::Command::Set { name: RETENTION_MS.to_owned(), value: "1".to_owned() };
+    let set = setting::Command::Set { name: RETENTION_MS.to_owned(), value: "0".to_owned() };
     home.propose(Command::Setting(set)).await.expect("it is a known setting");
-    tokio::time::sleep(Duration::from_millis(2)).await;
     // The keeper looks when it starts, and then every minute.
     home.crew.restart("keeper").expect("there is a keeper");
     home.until(|record| {

@@ -134,3 +134,54 @@ fn words_of(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::middleware;
+    use axum::routing::get;
+    use oarlock_actors::crew::{Crew, CrewConfig};
+    use oarlock_engine::id::{BootId, NodeId};
+    use oarlock_raft::Replica;
+    use serde_json::Value;
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::room::Config;
+
+    async fn broken() -> &'static str {
+        panic!("a drill: this room is broken");
+    }
+
+    #[tokio::test]
+    async fn a_handler_that_panics_is_a_500_for_its_caller_and_nobody_else() {
+        let node = NodeId(1);
+        let replica = Replica::open(oarlock_raft::Config::new(node, None)).await;
+        let replica = replica.expect("a replica in memory opens");
+        let crew = Crew::muster(replica.clone(), CrewConfig::new(node, BootId(7))).await;
+        let room = Room::new(replica, crew.expect("a crew musters"), Config::default());
+        let room = Arc::new(room);
+        let doors = Router::new()
+            .route("/broken", get(broken))
+            .route("/whole", get(async || "whole"))
+            .layer(middleware::from_fn_with_state(Arc::clone(&room), enter));
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("it has one");
+        tokio::spawn(async move { axum::serve(listener, doors).await });
+        for _ in 0..3 {
+            let answer = reqwest::get(format!("http://{address}/broken")).await.expect("one");
+            assert_eq!(answer.status(), 500);
+            assert_eq!(answer.headers()["content-type"], "application/problem+json");
+            let id = answer.headers()["x-request-id"].to_str().expect("text").to_owned();
+            let problem: Value = answer.json().await.expect("JSON");
+            assert_eq!((&problem["code"], &problem["status"]), (&"E0901".into(), &500.into()));
+            assert_eq!(problem["request_id"], id.as_str());
+            assert!(
+                !problem.to_string().contains("a drill"),
+                "what broke is for the log: {problem}"
+            );
+            let answer = reqwest::get(format!("http://{address}/whole")).await.expect("one");
+            assert_eq!(answer.text().await.expect("text"), "whole");
+        }
+    }
+}

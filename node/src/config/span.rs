@@ -9,6 +9,9 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
         return Ok(Duration::from_secs(seconds));
     }
     let wrong = || format!("`{text}` is not a length of time such as 30s, 10m or 1h30m");
+    if let Some(days) = text.strip_suffix('d').and_then(|days| days.parse::<u32>().ok()) {
+        return Ok(Duration::from_secs(u64::from(days) * 24 * 60 * 60));
+    }
     let span: jiff::SignedDuration = text.parse().map_err(|_| wrong())?;
     Duration::try_from(span).map_err(|_| wrong())
 }
@@ -23,6 +26,7 @@ mod tests {
         assert_eq!(parse("1h30m"), Ok(Duration::from_secs(5_400)));
         assert_eq!(parse("200ms"), Ok(Duration::from_millis(200)));
         assert_eq!(parse("5"), Ok(Duration::from_secs(5)));
+        assert_eq!(parse("14d"), Ok(Duration::from_secs(1_209_600)));
         assert!(parse("soon").is_err());
         assert!(parse("-5s").is_err());
     }

@@ -19,7 +19,8 @@ const DRAIN: Duration = Duration::from_secs(5);
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:\n\
         \x20 oarlock dev\n\
-        \x20 oarlock dev --port 0 --data ./oarlock-data\n\n\
+        \x20 oarlock dev --port 0 --data ./oarlock-data\n\
+        \x20 oarlock dev --watch flows/\n\n\
         Then, in another terminal: oarlock run examples/hello.yaml --watch")]
 pub(crate) struct Args {
     /// The port; 0 picks a free one
@@ -28,6 +29,9 @@ pub(crate) struct Args {
     /// Keep the data in this folder
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Apply the files of this folder, and again when they change
+    #[arg(long, value_name = "DIR")]
+    watch: Option<PathBuf>,
     /// Attempts at once; 0: by the machine's processors
     #[arg(long, default_value_t = 0, value_name = "N")]
     slots: u32,
@@ -46,6 +50,10 @@ pub(crate) fn run(session: &Session, args: Args) -> Result<(), Fault> {
 }
 
 async fn live(session: &Session, args: Args) -> Result<(), Fault> {
+    if let Some(folder) = args.watch.as_ref().filter(|folder| !folder.is_dir()) {
+        let what = format!("cannot watch {}: there is no such folder", folder.display());
+        return Err(Fault::new(Exit::Invalid, what).help("choose another with --watch"));
+    }
     let began = Instant::now();
     let mut stops = Stops::listen()?;
     let plan = Plan {
@@ -64,9 +72,11 @@ async fn live(session: &Session, args: Args) -> Result<(), Fault> {
     say_ready(session, &node, args.data.as_ref(), began.elapsed());
     let mut failures =
         tokio::spawn(failures(format!("http://{}", node.address), session.out.colour_err));
+    let url = format!("http://{}", node.address);
     let outcome = tokio::select! {
         () = stops.next() => Ok(()),
         fault = node.broke() => Err(fault),
+        () = super::reload::follow(session, &url, args.watch.as_deref()) => Ok(()),
         // It ends only if the node does not answer itself.
         _ = &mut failures => Err(node.broke().await),
     };

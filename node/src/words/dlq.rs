@@ -4,7 +4,9 @@ use clap::{Args, Subcommand};
 use futures::TryStreamExt;
 use oarlock_client::v1::{DeadSelection, Selected};
 
+use super::pace::Pace;
 use super::tables::{DEAD, DEAD_GROUPS};
+use crate::again::Again;
 use crate::ask::Session;
 use crate::fault::{Exit, Fault};
 use crate::output::{body, grouped};
@@ -20,9 +22,12 @@ pub(crate) enum Word {
         visible_alias = "ls",
         after_long_help = "Examples:\n\
             \x20 oarlock dlq list\n\
+            \x20 oarlock dlq list --watch\n\
             \x20 oarlock dlq list --each --where 'error.contains(\"503\")'"
     )]
     List {
+        #[command(flatten)]
+        again: Again,
         /// Each of them instead of groups
         #[arg(long)]
         each: bool,
@@ -46,8 +51,14 @@ pub(crate) enum Word {
     #[command(after_long_help = "Examples:\n\
             \x20 oarlock dlq retry etl/1042/load\n\
             \x20 oarlock dlq retry --where 'error.contains(\"503\")'\n\
-            \x20 oarlock dlq retry --all --yes")]
-    Retry(Which),
+            \x20 oarlock dlq retry --all --yes --rate 5/s")]
+    Retry {
+        #[command(flatten)]
+        which: Which,
+        /// So many in a second, a minute or an hour: 5/s
+        #[arg(long, value_name = "N/s")]
+        rate: Option<Pace>,
+    },
     /// Give dead letters up
     #[command(
         after_long_help = "Examples:\n  oarlock dlq discard etl/1042/load --reason \"sent by hand\""
@@ -115,9 +126,9 @@ impl Which {
 pub(crate) async fn run(session: &Session, word: Word) -> Result<(), Fault> {
     let client = session.client()?;
     match word {
-        Word::List { each, workflow, queue, group } => {
+        Word::List { again, each, workflow, queue, group } => {
             if !each && group.is_none() && workflow.is_none() && queue.is_none() {
-                return session.list(&DEAD_GROUPS, client.dead_letter_groups()).await;
+                return again.list(session, &DEAD_GROUPS, client.dead_letter_groups()).await;
             }
             let mut list = client.dead_letters();
             let params = [("workflow", workflow), ("queue", queue), ("fingerprint", group)];
@@ -126,7 +137,7 @@ pub(crate) async fn run(session: &Session, word: Word) -> Result<(), Fault> {
                     list = list.param(name, value);
                 }
             }
-            session.list(&DEAD, list).await
+            again.list(session, &DEAD, list).await
         }
         Word::Get { task } => {
             let letter = client.dead_letter(&task).get().await?;
@@ -138,8 +149,8 @@ pub(crate) async fn run(session: &Session, word: Word) -> Result<(), Fault> {
             }
             Ok(())
         }
-        Word::Retry(which) => change(session, &which, "retry", "queued again").await,
-        Word::Discard(which) => change(session, &which, "discard", "given up").await,
+        Word::Retry { which, rate } => change(session, &which, "retry", "queued again", rate).await,
+        Word::Discard(which) => change(session, &which, "discard", "given up", None).await,
         Word::Export { workflow } => {
             let mut list = client.dead_letters();
             if let Some(workflow) = workflow {
@@ -157,36 +168,56 @@ pub(crate) async fn run(session: &Session, word: Word) -> Result<(), Fault> {
     }
 }
 
-/// Asks how many it would be, asks the person, and does it in bounded pieces.
-async fn change(session: &Session, which: &Which, verb: &str, done: &str) -> Result<(), Fault> {
+/// Asks how many it would be, asks the person, and does it in bounded pieces, no faster than is wanted.
+async fn change(
+    session: &Session,
+    which: &Which,
+    verb: &str,
+    done: &str,
+    rate: Option<Pace>,
+) -> Result<(), Fault> {
     let client = session.client()?;
-    let mut selection = which.selection(session, verb)?;
-    let count = DeadSelection { dry_run: true, ..selection.clone() };
+    let selection = which.selection(session, verb)?;
     let ask = async |selection: &DeadSelection| match verb {
         "retry" => client.retry_dead_letters(selection).await,
         _ => client.discard_dead_letters(selection).await,
     };
-    let matched = ask(&count).await?;
-    if matched.matched == 0 {
+    let (mut wanted, mut more) = (0, false);
+    for some in pieces(&selection, BATCH) {
+        let count = ask(&DeadSelection { dry_run: true, ..some }).await?;
+        wanted += count.matched;
+        more |= count.more;
+    }
+    if wanted == 0 {
         session.out.note("no dead letter fits");
         return Ok(());
     }
-    let letters = if matched.matched == 1 { "dead letter" } else { "dead letters" };
-    let more = if matched.more { "at least " } else { "" };
+    let letters = if wanted == 1 { "dead letter" } else { "dead letters" };
+    let least = if more { "at least " } else { "" };
     let word = if verb == "retry" { "Retry" } else { "Discard" };
-    let question = format!("{word} {more}{} {letters}?", grouped(matched.matched));
+    let question = format!("{word} {least}{} {letters}?", grouped(wanted));
     let small = which.tasks.len() == 1 && verb == "retry" && !session.global.dry_run;
     if !small && !session.sure(&question)? {
         return Ok(());
     }
-    selection.max = Some(BATCH);
+    let (piece, pause) = rate.map_or((BATCH, None), |rate| (rate.piece, Some(rate.pause)));
+    let mut beat = pause.map(tokio::time::interval);
     let mut all = Selected::default();
-    loop {
-        let some = ask(&selection).await?;
-        all.matched += some.matched;
-        all.changed += some.changed;
-        if !some.more || some.changed == 0 {
-            break;
+    'done: for some in pieces(&selection, piece) {
+        loop {
+            if let Some(beat) = &mut beat {
+                beat.tick().await;
+            }
+            let did = ask(&DeadSelection { max: Some(piece), ..some.clone() }).await?;
+            all.matched += did.matched;
+            all.changed += did.changed;
+            // What fails again meanwhile is a dead letter again, and is not meant a second time.
+            if !more && all.matched >= wanted {
+                break 'done;
+            }
+            if !did.more || did.changed == 0 {
+                break;
+            }
         }
     }
     if session.out.asked.is_some() {
@@ -195,4 +226,14 @@ async fn change(session: &Session, which: &Which, verb: &str, done: &str) -> Res
         session.gone(&format!("{} of {} {done}", grouped(all.changed), grouped(all.matched)));
     }
     Ok(())
+}
+
+/// Ids so many at a time; what is meant in another way is one piece, of which the node takes so many at a time.
+fn pieces(selection: &DeadSelection, max: u32) -> Vec<DeadSelection> {
+    let max = usize::try_from(max).unwrap_or(usize::MAX);
+    if selection.ids.is_empty() {
+        return vec![selection.clone()];
+    }
+    let some = |ids: &[String]| DeadSelection { ids: ids.to_vec(), ..selection.clone() };
+    selection.ids.chunks(max).map(some).collect()
 }

@@ -7,7 +7,7 @@ use oarlock_client::v1::{AppliedDefinition, Change};
 use serde_json::json;
 
 use super::tables::APPLIED;
-use super::{differ, format};
+use super::{differ, format, prune};
 use crate::ask::{Session, read_text};
 use crate::fault::{Exit, Fault};
 use crate::output::{Rest, Tint, body};
@@ -20,6 +20,7 @@ const DEPTH_MAX: usize = 16;
 #[command(after_long_help = "Examples:\n\
         \x20 oarlock apply -f etl.yaml\n\
         \x20 oarlock apply -f flows/ --dry-run\n\
+        \x20 oarlock apply -f flows/ --prune\n\
         \x20 cat etl.yaml | oarlock apply -f -\n\n\
         Also as: oarlock workflows apply -f etl.yaml")]
 pub(crate) struct Apply {
@@ -29,6 +30,9 @@ pub(crate) struct Apply {
     /// The same without the flag
     #[arg(value_name = "FILE", hide = true)]
     more: Vec<String>,
+    /// Then delete every workflow that no file names
+    #[arg(long)]
+    prune: bool,
 }
 
 /// Which files.
@@ -82,8 +86,16 @@ pub(crate) async fn apply(session: &Session, args: &Apply) -> Result<(), Fault> 
     let client = session.client()?;
     let mut applied: Vec<AppliedDefinition> = Vec::new();
     let mut failed = None;
+    let mut texts = Vec::new();
     for file in found(&[args.file.as_slice(), args.more.as_slice()].concat())? {
         let text = read_text(&file)?;
+        texts.push((file, text));
+    }
+    let stale = if args.prune { prune::stale(session, &texts).await? } else { Vec::new() };
+    if !stale.is_empty() && !prune::sure(session, &stale)? {
+        return Ok(());
+    }
+    for (file, text) in texts {
         let sent = client.apply(text.clone()).dry_run(session.global.dry_run).send().await;
         match sent {
             Ok(done) => applied.extend(done.items),
@@ -103,6 +115,8 @@ pub(crate) async fn apply(session: &Session, args: &Apply) -> Result<(), Fault> 
     }
     if session.global.dry_run {
         session.out.note("dry run: nothing was changed");
+    } else if failed.is_none() {
+        prune::delete(session, &stale).await?;
     }
     failed.map_or(Ok(()), Err)
 }
@@ -236,7 +250,7 @@ fn document<'a>(text: &'a str, name: &str) -> &'a str {
 }
 
 /// The files that words name: folders by what is in them.
-fn found(words: &[String]) -> Result<Vec<String>, Fault> {
+pub(super) fn found(words: &[String]) -> Result<Vec<String>, Fault> {
     if words.is_empty() {
         return Err(
             Fault::new(Exit::Usage, "which file?").help("-f FILE, a folder, or - for stdin")

@@ -11,7 +11,8 @@ use crate::output::{Tint, body};
 #[command(after_long_help = "Examples:\n\
         \x20 oarlock logs etl/1042\n\
         \x20 oarlock logs etl/1042/load --attempt 2\n\
-        \x20 oarlock logs etl/1042 --follow --tail 100")]
+        \x20 oarlock logs etl/1042 --follow --tail 100\n\
+        \x20 oarlock logs etl/1042 --since 1h --until 30m")]
 pub(crate) struct Args {
     /// A run or one of its tasks: `etl/1042`, `etl/1042/load`, `etl/1042/load@2`
     id: String,
@@ -27,6 +28,9 @@ pub(crate) struct Args {
     /// Only what ended since: 5m, or a moment
     #[arg(long)]
     since: Option<String>,
+    /// Only what began until: 5m, or a moment
+    #[arg(long, conflicts_with = "follow")]
+    until: Option<String>,
 }
 
 /// Does it.
@@ -46,6 +50,9 @@ pub(crate) async fn run(session: &Session, args: &Args) -> Result<(), Fault> {
     }
     if let Some(since) = &args.since {
         params.push(("since", since.clone()));
+    }
+    if let Some(until) = &args.until {
+        params.push(("until", until.clone()));
     }
     if args.follow {
         params.push(("follow", "true".to_owned()));

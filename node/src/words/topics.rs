@@ -31,7 +31,7 @@ Mend
   oarlock runs retry etl/1042                      what failed, and the rest
   oarlock runs retry etl/1042 --from load          from one task on
   oarlock dlq list                                 dead letters by error
-  oarlock dlq retry --where 'error.contains(\"503\")'
+  oarlock dlq retry --where 'error.contains(\"503\")' --rate 5/s
   oarlock runs cancel etl/1042 --reason \"wrong day\"
 
 Change
@@ -67,7 +67,7 @@ For tasks: what a process is given
 ";
 
 const EXIT_CODES: &str = "\
-  0    done
+\x20 0    done
   1    the server failed, or something nobody thought of
   2    wrong usage
   3    not found
@@ -126,6 +126,14 @@ mod tests {
         for (name, text) in super::ALL {
             assert!(text.lines().all(|line| line.chars().count() <= 80), "{name}");
             assert!(text.ends_with('\n'), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_list_begins_where_its_second_line_does() {
+        let column = |line: &str| line.find(|c: char| c.is_ascii_digit());
+        for line in super::EXIT_CODES.lines().take(10) {
+            assert_eq!(column(line), Some(2), "{line:?}");
         }
     }
 }

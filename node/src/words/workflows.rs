@@ -3,6 +3,7 @@
 use clap::Subcommand;
 
 use super::tables::{RUNS, VERSIONS, WORKFLOWS};
+use crate::again::Again;
 use crate::ask::Session;
 use crate::fault::Fault;
 use crate::output::body;
@@ -15,9 +16,10 @@ pub(crate) enum Word {
         visible_alias = "ls",
         after_long_help = "Examples:\n\
             \x20 oarlock workflows list\n\
-            \x20 oarlock workflows list --where 'unfinished_runs > 0' -o wide"
+            \x20 oarlock workflows list --where 'unfinished_runs > 0' -o wide\n\
+            \x20 oarlock workflows list --watch"
     )]
-    List,
+    List(Again),
     /// Show one workflow
     #[command(after_long_help = "Examples:\n\
             \x20 oarlock workflows get etl\n\
@@ -90,7 +92,7 @@ pub(crate) enum Word {
 pub(crate) async fn run(session: &Session, word: Word) -> Result<(), Fault> {
     let client = session.client()?;
     match word {
-        Word::List => session.list(&WORKFLOWS, client.workflows()).await,
+        Word::List(again) => again.list(session, &WORKFLOWS, client.workflows()).await,
         Word::Get { name, version, source } => get(session, &name, version, source).await,
         Word::Apply(args) => super::files::apply(session, &args).await,
         Word::Delete { names } => {

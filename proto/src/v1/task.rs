@@ -123,7 +123,7 @@ pub struct Task {
     /// The worker that has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worker: Option<String>,
-    /// The node that worker is attached to.
+    /// The node of the worker that has it, or had it last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<String>,
     /// When it came to be; absent while it is blocked.

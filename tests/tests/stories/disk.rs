@@ -44,6 +44,20 @@ async fn a_full_disk_makes_the_node_read_only_until_there_is_room() {
     let refusal = client.workflow("small").start().send().await.expect_err("there is no room");
     assert!(matches!(refusal.advice(), Advice::Retry { .. }), "{refusal}");
     assert!(matches!(refusal, Error::Unavailable(_)), "{refusal}");
+    let url = format!("{}/api/v1/workflows/small/runs", node.address());
+    let answer =
+        reqwest::Client::new().post(url).body("{}").header("content-type", "application/json");
+    let answer = answer.send().await.expect("an answer");
+    assert_eq!(answer.status().as_u16(), 503);
+    assert!(answer.headers().contains_key("retry-after"), "{:?}", answer.headers());
+    let problem: serde_json::Value = answer.json().await.expect("JSON");
+    assert_eq!(
+        (problem["code"].as_str(), problem["retryable"].as_bool()),
+        (Some("E0703"), Some(true))
+    );
+    let ready = reqwest::get(format!("{}/readyz", node.address())).await.expect("an answer");
+    assert_eq!(ready.status().as_u16(), 503);
+    assert!(ready.text().await.expect("text").contains("read-only"));
     assert!(!client.readiness().await.is_ok_and(|readiness| readiness.ready));
     for run in &acknowledged {
         client.run(run).get().await.expect("what was acknowledged can be read");

@@ -128,3 +128,39 @@ async fn a_node_that_is_asked_to_stop_fails_no_run() {
         assert!(attempts.iter().all(|a| a.error.as_ref().is_none_or(|e| e.kind != "exit:143")));
     }
 }
+
+#[tokio::test]
+async fn whoever_waits_for_a_retried_run_waits_for_its_last_end() {
+    let place = Place::new();
+    let node = place.start_dev();
+    let client = node.client();
+    let file = "kind: workflow\nname: twice\ntasks:\n  a: {wait: {signal: first, timeout: 1h}}\n  \
+                b: {needs: [a], retry: 0, noop: {fail: no}}\n  c: {wait: {signal: second, timeout: 1h}}\n";
+    client.apply(file).send().await.expect("the file is right");
+    let run = client.workflow("twice").start().send().await.expect("it starts");
+    let handle = client.run(&run.id);
+    handle.signal("first", None, None).await.expect("it arrives");
+    handle.signal("second", None, None).await.expect("it arrives");
+    assert_eq!(ended(&client, &run.id, SOON).await.status, RunStatus::Failed);
+
+    // Opened again at its beginning: the feed has one end of the run already, and is read from its beginning too.
+    handle.retry(Some("a")).await.expect("it can be retried");
+    let waits = tokio::spawn({
+        let handle = handle.clone();
+        async move { handle.wait().await }
+    });
+    let mut events = handle.events(0).param("types", "run.*");
+    let mut ends = 0;
+    while ends < 1 {
+        let event = events.next().await.expect("the feed is there").expect("it is not over");
+        ends += u32::from(event.kind == "run.failed");
+    }
+    assert!(!waits.is_finished(), "the first end is not the last");
+    handle.cancel("enough").await.expect("it can be cancelled");
+    let end = tokio::time::timeout(SOON, waits).await.expect("in time").expect("no panic");
+    assert!(matches!(end, Err(oarlock_client::Error::RunCancelled { .. })), "{end:?}");
+    while let Some(event) = events.next().await.expect("the feed is there") {
+        ends += u32::from(matches!(event.kind.as_str(), "run.failed" | "run.cancelled"));
+    }
+    assert_eq!(ends, 2, "a feed of the run goes on to its last end");
+}

@@ -92,9 +92,20 @@ impl Place {
         self.begin(&["server", "--data", &data])
     }
 
+    /// The same with some settings of its own: `--raft.waiting_max 1`.
+    pub(crate) fn start_with(&self, settings: &[&str]) -> Node {
+        let data = self.data.to_string_lossy().into_owned();
+        self.begin(&[&["server", "--data", &data], settings].concat())
+    }
+
     /// Starts a node with data in memory.
     pub(crate) fn start_dev(&self) -> Node {
         self.begin(&["dev"])
+    }
+
+    /// The same with further words.
+    pub(crate) fn start_dev_with(&self, words: &[&str]) -> Node {
+        self.begin(&[&["dev"], words].concat())
     }
 
     fn begin(&self, words: &[&str]) -> Node {
@@ -150,16 +161,30 @@ impl Node {
         say_at(&self.address, &oarlock_tests::house::root(), words)
     }
 
+    /// The same, by another address that leads to it.
+    pub(crate) fn say_to(&self, address: &str, words: &[&str]) -> Said {
+        say_at(address, &oarlock_tests::house::root(), words)
+    }
+
     /// `kill -9`, and waits until the process is gone.
     pub(crate) fn kill(mut self) {
         self.child.kill().expect("the node can be killed");
         self.child.wait().expect("the node can be waited for");
     }
 
+    /// The number of its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Asks it to stop and waits until it has.
-    pub(crate) fn stop(mut self) -> ExitStatus {
-        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
-        kill_process(pid.expect("a process has a number"), Signal::TERM).expect("it can be told");
+    pub(crate) fn stop(self) -> ExitStatus {
+        tell(&self.child, Signal::TERM);
+        self.over()
+    }
+
+    /// Waits until it ends, of whatever cause.
+    pub(crate) fn over(mut self) -> ExitStatus {
         let deadline = Instant::now() + STOP_MAX;
         loop {
             if let Some(status) = self.child.try_wait().expect("the node can be waited for") {
@@ -196,6 +221,12 @@ impl Said {
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_else(|fault| panic!("{fault}:\n{}", self.out))
     }
+}
+
+/// Sends a signal to a process that was started here.
+pub(crate) fn tell(child: &Child, signal: Signal) {
+    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    kill_process(pid.expect("a process has a number"), signal).expect("it can be told");
 }
 
 /// The program, built beside this test; `OARLOCK_BIN` names another.

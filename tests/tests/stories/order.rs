@@ -24,12 +24,12 @@ async fn the_urgent_one_of_many_goes_first() {
     client.queue("narrow").set_limit(Some(1)).await.expect("a queue has a limit");
     client.queue("narrow").pause().await.expect("a queue can be paused");
     let mut runs = Vec::new();
-    for (who, priority) in [("calm", 1); 10].into_iter().chain([("urgent", 10)]) {
+    for (who, priority) in [("calm", 1); 100].into_iter().chain([("urgent", 10)]) {
         let start = client.workflow("line").start().input("who", who).priority(priority);
         runs.push(start.send().await.expect("it starts").id);
     }
     until(SOON, "all of them stand in line", async || {
-        client.queue("narrow").get().await.expect("it is there").counts.waiting == 11
+        client.queue("narrow").get().await.expect("it is there").counts.waiting == 101
     })
     .await;
     client.queue("narrow").resume().await.expect("a queue goes on");
@@ -39,7 +39,7 @@ async fn the_urgent_one_of_many_goes_first() {
     let text = std::fs::read_to_string(&diary).expect("the tasks wrote it");
     assert_eq!(text.lines().next(), Some("urgent"), "{text}");
     let counts = client.queue("narrow").get().await.expect("it is there").counts;
-    assert_eq!((counts.waiting, counts.active, counts.completed), (0, 0, 11));
+    assert_eq!((counts.waiting, counts.active, counts.completed), (0, 0, 101));
 }
 
 #[tokio::test]
@@ -86,4 +86,82 @@ async fn a_run_keeps_the_version_it_began_with() {
         assert_eq!((run.status, run.version), (RunStatus::Completed, version));
         assert_eq!(run.output.expect("it has one")["said"], word);
     }
+}
+
+#[tokio::test]
+async fn the_counts_of_a_queue_add_up_to_what_was_put_into_it() {
+    let place = Place::new();
+    let node = place.start_dev();
+    let client = node.client();
+    let gate = place.folder().join("gate");
+    let hold = format!("while ! test -e {}; do sleep 0.02; done", gate.display());
+    let file = |name: &str, action: &str| {
+        format!("kind: workflow\nname: {name}\ntasks:\n  only: {{queue: counted, {action}}}\n")
+    };
+    let later = "noop: {fail: no}, retry: {max_attempts: 2, initial_delay: 4m}";
+    let held = format!("timeout: 10m, run: {hold:?}");
+    for (name, action) in [
+        ("done", "noop: {}"),
+        ("bad", "noop: {fail: no}, retry: 0"),
+        ("later", later),
+        ("held", &held),
+    ] {
+        client.apply(file(name, action)).send().await.expect("the file is right");
+    }
+    let put = async |name: &str, count: usize| {
+        for _ in 0..count {
+            client.workflow(name).start().send().await.expect("it starts");
+        }
+    };
+    let counts = async || client.queue("counted").get().await.expect("it is there").counts;
+    put("done", 5).await;
+    put("bad", 4).await;
+    put("later", 3).await;
+    until(SOON, "these have settled", async || {
+        let now = counts().await;
+        (now.completed, now.failed, now.delayed) == (5, 4, 3)
+    })
+    .await;
+    client.queue("counted").set_limit(Some(1)).await.expect("a queue has a limit");
+    put("held", 3).await;
+    until(SOON, "one of them runs", async || counts().await.active == 1).await;
+    let now = counts().await;
+    assert_eq!((now.waiting, now.active, now.delayed), (2, 1, 3));
+    assert_eq!((now.completed, now.failed, now.dead), (5, 4, 4));
+    let sum = now.waiting + now.active + now.delayed + now.completed + now.failed;
+    assert_eq!(sum, 15, "everything that was put into it is counted once");
+    let listed = node.say(&["queues", "list", "-o", "json"]).expect(0).json();
+    let listed = &listed["items"].as_array().expect("a list")[0];
+    assert_eq!(listed["counts"]["delayed"], 3);
+    assert_eq!(listed["dead_letter_queue"], "counted:dead-letter");
+    std::fs::write(&gate, "").expect("it can be written");
+    until(SOON, "all that ran has ended", async || counts().await.completed == 8).await;
+}
+
+#[tokio::test]
+async fn a_worker_takes_only_from_the_queues_it_serves() {
+    let place = Place::new();
+    let node = place.start_with(&["--worker.queues", "ci"]);
+    let client = node.client();
+    let file = |name: &str| {
+        format!("kind: workflow\nname: {name}\ntasks:\n  only: {{queue: {name}, noop: {{}}}}\n")
+    };
+    for name in ["etl", "ci"] {
+        client.apply(file(name)).send().await.expect("the file is right");
+    }
+    let waits = client.workflow("etl").start().send().await.expect("it starts").id;
+    for _ in 0..5 {
+        let run = client.workflow("ci").start().send().await.expect("it starts").id;
+        assert_eq!(ended(&client, &run, SOON).await.status, RunStatus::Completed);
+    }
+    let task = client.run(&waits).task("only").get().await.expect("it is there");
+    assert_eq!(task.status, TaskStatus::Queued, "nobody serves its queue");
+    let queue = client.queue("etl").get().await.expect("it is there");
+    assert_eq!((queue.counts.waiting, queue.workers), (1, 0));
+    let metrics = reqwest::get(format!("{}/metrics", node.address())).await.expect("an answer");
+    let metrics = metrics.text().await.expect("text");
+    assert!(metrics.contains("oarlock_queue_ready{queue=\"etl\"} 1"), "{metrics}");
+    assert!(node.stop().success());
+    let node = place.start_with(&["--worker.queues", "etl"]);
+    assert_eq!(ended(&node.client(), &waits, SOON).await.status, RunStatus::Completed);
 }

@@ -105,3 +105,30 @@ async fn a_dead_letter_is_taken_up_once_its_cause_is_mended() {
     assert_eq!(ended(&client, &run.id, SOON).await.status, RunStatus::Completed);
     assert!(client.dead_letters().take(9).await.expect("a list").0.is_empty());
 }
+
+#[tokio::test]
+async fn a_pause_between_attempts_outlives_the_node() {
+    let place = Place::new();
+    let node = place.start();
+    let file = "kind: workflow\nname: rests\ntasks:\n  one: {noop: {fail: no}, retry: {max_attempts: 2, initial_delay: 4s}}\n";
+    node.client().apply(file).send().await.expect("the file is right");
+    let run = node.client().workflow("rests").start().send().await.expect("it starts").id;
+    let resting = async |client: &oarlock_client::Client| {
+        let task = client.run(&run).task("one").get().await.expect("it is there");
+        task.next_attempt_at.filter(|_| task.status == TaskStatus::Retrying)
+    };
+    let client = node.client();
+    until(SOON, "it rests", async || resting(&client).await.is_some()).await;
+    let due = resting(&client).await.expect("it rests for seconds");
+    node.kill();
+    let node = place.start();
+    let client = node.client();
+    assert_eq!(resting(&client).await.as_ref(), Some(&due), "its moment is the same");
+    ended(&client, &run, SOON).await;
+    let (attempts, _) = client.run(&run).task("one").attempts().take(9).await.expect("attempts");
+    assert_eq!(attempts.len(), 2);
+    let ms = |text: &str| text.parse::<Timestamp>().expect("a moment").as_millisecond();
+    let second = attempts.iter().find(|a| a.attempt == 2).expect("there is a second");
+    let late = ms(&second.started_at) - ms(&due);
+    assert!((0..2_000).contains(&late), "{late} ms after it was due");
+}

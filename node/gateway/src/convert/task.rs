@@ -6,7 +6,7 @@ use oarlock_engine::id::{Item, Priority, TaskId};
 use oarlock_engine::run::Run;
 use oarlock_engine::store::View;
 use oarlock_engine::task::{Awaited, State, Task, Try};
-use oarlock_engine::{codec, dag, worker};
+use oarlock_engine::{codec, dag, task, worker};
 use oarlock_proto::v1;
 use oarlock_proto::v1::{AttemptStatus, Awaiting, Backoff, Policy, TaskStatus};
 use serde_json::{Value, json};
@@ -244,6 +244,15 @@ fn fill(shown: &mut v1::Task, view: &dyn View, row: &Task) {
         }
         State::Unresolved | State::Succeeded | State::Failed | State::Cancelled => {}
     }
+    if shown.node.is_none() && row.began_at.is_some() {
+        shown.node = last_node(view, row.id);
+    }
+}
+
+/// Where a task was last tried, for as long as that worker is known.
+fn last_node(view: &dyn View, id: TaskId) -> Option<String> {
+    let tried = task::tries(view, id).pop()?;
+    worker::get(view, tried.worker?).map(|session| name::node(view, session.node))
 }
 
 /// What a task waits for.

@@ -115,6 +115,9 @@ kinds! {
     NO_VERSION = "E0314", 404, STAYS, "No such version of the workflow",
         "its versions: `oarlock workflows versions NAME`",
         "The workflow exists and has no such version, or that version went with the last run that used it.";
+    TRIMMED = "E0315", 410, STAYS, "The feed has forgotten that",
+        "begin at its beginning with after=0; a run's own events are kept as long as the run",
+        "The feed of all events is kept for `feed_retention_ms`, seven days unless somebody set it otherwise. A page behind a revision that is older than its beginning would hide a gap, so it is refused. A live stream is not refused: its first event is `feed.trimmed` and says where the feed begins.";
     WORKFLOW_PAUSED = "E0401", 409, STAYS, "The workflow is paused",
         "let it go on with `oarlock workflows resume NAME`",
         "Somebody paused the workflow: it takes no new runs until it is resumed. Runs that had been accepted go on.";

@@ -196,6 +196,9 @@ fn page(room: &Room, params: &Params, types: &Types, run: Option<RunId>) -> Answ
     };
     let first = params.parse::<u64>("after")?;
     let shown = room.read(|view| {
+        if let (None, Some(after)) = (run, first) {
+            still_there(view, Revision(after))?;
+        }
         let mut names = Names::default();
         let mut items = Vec::new();
         let mut last = pager.after.or(first).unwrap_or(if back { u64::MAX } else { 0 });
@@ -265,10 +268,24 @@ fn live(
     stream::unfold(live, Live::step).map(Ok).take_until(closed)
 }
 
+/// Refuses a page of the whole feed behind a revision that it has forgotten.
+fn still_there(view: &dyn View, after: Revision) -> Answer<()> {
+    let oldest = feed::oldest(view);
+    if !forgotten(after, oldest) {
+        return Ok(());
+    }
+    let detail = format!("asked for what follows revision {after}, the feed begins at {oldest}");
+    Err(Fault::new(&table::TRIMMED, detail))
+}
+
+fn forgotten(after: Revision, oldest: Revision) -> bool {
+    after.0 != 0 && after.0 + 1 < oldest.0
+}
+
 /// Says that a stream begins later than was asked for, because the feed is not kept for ever.
 fn trimmed(view: &dyn View, after: Revision) -> Option<Sent> {
     let oldest = feed::oldest(view);
-    if after.0 == 0 || after.0 + 1 >= oldest.0 {
+    if !forgotten(after, oldest) {
         return None;
     }
     let event = v1::Event {

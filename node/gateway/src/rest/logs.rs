@@ -28,7 +28,7 @@ use crate::params::Params;
 use crate::problem::{Answer, Fault, table};
 use crate::room::{Room, Stale};
 
-const PARAMS: [&str; 5] = ["task", "attempt", "tail", "since", "follow"];
+const PARAMS: [&str; 6] = ["task", "attempt", "tail", "since", "until", "follow"];
 /// How often a follower looks for attempts that have begun to print.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// Pieces that wait for a slow reader.
@@ -41,6 +41,7 @@ struct Wanted {
     attempt: Option<Attempt>,
     tail: Option<usize>,
     since: Option<Moment>,
+    until: Option<Moment>,
     plain: bool,
 }
 
@@ -52,6 +53,7 @@ struct Wanted {
         ("attempt" = Option<u32>, Query, description = "Of this attempt"),
         ("tail" = Option<u32>, Query, description = "Only the last lines of each attempt"),
         ("since" = Option<String>, Query, description = "Only attempts that were still running then: `5m`, or a moment"),
+        ("until" = Option<String>, Query, description = "Only attempts that had begun by then: `5m`, or a moment"),
         ("follow" = Option<bool>, Query, description = "Go on until the run is over"),
     ),
     responses((status = 200, body = LogChunk, content_type = "application/x-ndjson")))]
@@ -79,7 +81,7 @@ pub(crate) async fn of_task(
     params: Params,
     headers: HeaderMap,
 ) -> Answer<Response> {
-    let params = params.only(&["attempt", "tail", "since", "follow"])?;
+    let params = params.only(&PARAMS[1..])?;
     respond(&room, &id, Some(&task), &params, &headers)
 }
 
@@ -100,7 +102,8 @@ fn respond(
         task,
         attempt: params.parse::<u32>("attempt")?.map(Attempt),
         tail: params.parse::<usize>("tail")?,
-        since: since(params)?,
+        since: moment(params, "since")?,
+        until: moment(params, "until")?,
         plain: accepts(headers, "text/plain"),
     };
     let kind = if wanted.plain { "text/plain; charset=utf-8" } else { "application/x-ndjson" };
@@ -126,14 +129,14 @@ fn respond(
     Ok((kind, text).into_response())
 }
 
-fn since(params: &Params) -> Answer<Option<Moment>> {
-    let Some(text) = params.text("since") else { return Ok(None) };
+/// A parameter that is a moment, or a length of time before now.
+fn moment(params: &Params, name: &str) -> Answer<Option<Moment>> {
+    let Some(text) = params.text(name) else { return Ok(None) };
     if let Some(moment) = time::moment(text) {
         return Ok(Some(moment));
     }
-    let span = params
-        .span("since")?
-        .ok_or_else(|| Fault::new(&table::BAD_QUERY, "`since` is a moment or a length of time"))?;
+    let wrong = || format!("`{name}` is a moment or a length of time");
+    let span = params.span(name)?.ok_or_else(|| Fault::new(&table::BAD_QUERY, wrong()))?;
     let ms = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
     Ok(Some(Moment(time::now().0.saturating_sub(ms))))
 }
@@ -145,6 +148,7 @@ fn tries(view: &dyn View, wanted: &Wanted) -> Vec<Try> {
         found.extend(task::tries(view, id).into_iter().filter(|tried| {
             wanted.attempt.is_none_or(|attempt| tried.attempt == attempt)
                 && wanted.since.is_none_or(|since| tried.settled_at.is_none_or(|at| at >= since))
+                && wanted.until.is_none_or(|until| tried.began_at <= until)
         }));
     };
     match wanted.task {

@@ -71,16 +71,15 @@ async fn a_large_payload_comes_back_as_it_was_and_a_larger_one_is_refused() {
     let node = Node::start().await;
     node.define("kind: workflow\nname: any\ninputs:\n  data: {}\ntasks:\n  a: {noop: {}}\n").await;
     let rows: Vec<_> =
-        (0..4000).map(|n| json!({"id": n, "text": "ä\"\\ü", "x": [n, [n]]})).collect();
+        (0..8000).map(|n| json!({"id": n, "text": "ä\"\\ü", "x": [n, [n]]})).collect();
     let input = json!({"data": rows});
-    assert!(input.to_string().len() > 150 << 10);
+    assert!(input.to_string().len() > 256 << 10);
     let run = node.post("/workflows/any/runs", &json!({"input": input})).await.expect(202);
     let name = run["name"].as_str().expect("a name");
     let kept = node.get(&format!("/runs/{name}/input")).await;
     assert_eq!(kept.text, input.to_string());
     let larger = json!({"input": {"data": "x".repeat((1 << 20) + 1)}});
-    let refused = node.post("/workflows/any/runs", &larger).await;
-    assert!([413, 422].contains(&refused.status.as_u16()), "{}", refused.text);
+    node.post("/workflows/any/runs", &larger).await.problem(413, "E0501");
 }
 
 #[tokio::test]
@@ -134,4 +133,39 @@ async fn a_page_of_another_site_cannot_act_through_a_browser() {
     assert_eq!(node.get("/workflows").await.expect(200)["items"], json!([]));
     let own = node.ask(Method::GET, "/api/v1/runs").header("origin", &node.base);
     Node::send(own).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_busy_node_says_when_to_come_back_and_has_done_nothing() {
+    let few = oarlock_raft::Config {
+        waiting_max: 1,
+        ..oarlock_raft::Config::new(oarlock_engine::id::NodeId(1), None)
+    };
+    let node = Node::of(few, 8).await;
+    while !node.apply(HELLO).await.status.is_success() {
+        tokio::task::yield_now().await;
+    }
+    let path = "/workflows/hello/runs";
+    let (mut accepted, mut busy) = (0, 0);
+    for _ in 0..20 {
+        let many = (0..100).map(|_| async { node.post(path, &json!({})).await });
+        for answer in futures::future::join_all(many).await {
+            if answer.status.as_u16() == 202 {
+                accepted += 1;
+                continue;
+            }
+            let problem = answer.problem(429, "E0503");
+            let pause: u64 = answer.header("retry-after").parse().expect("whole seconds");
+            assert!(pause >= 1, "{:?}", answer.headers);
+            assert_eq!(problem["retryable"], true);
+            assert!(problem["retry_after_ms"].as_u64().is_some_and(|ms| ms > 0), "{problem}");
+            busy += 1;
+        }
+        if busy > 0 {
+            break;
+        }
+    }
+    assert!(accepted > 0 && busy > 0, "{accepted} accepted, {busy} busy");
+    let runs = node.get("/runs?count=true&page_size=1").await.expect(200);
+    assert_eq!(runs["total"], accepted, "what was refused has left no run");
 }

@@ -143,3 +143,64 @@ async fn a_late_event_reaches_a_stream_that_is_open() {
     let (events, ()) = tokio::join!(stream, signal);
     assert_eq!(kinds(&events).last(), Some(&"run.completed"));
 }
+
+#[tokio::test]
+async fn who_reads_from_before_the_feed_begins_is_told_where_it_begins() {
+    let node = Node::start().await;
+    node.define(HELLO).await;
+    node.finish("hello").await;
+    node.put("/settings/feed_retention_ms", &json!({"value": "0"})).await.expect(200);
+    // The keeper looks when it starts, and then every minute.
+    let keeper = node.ask(Method::POST, "/api/v1/actors/keeper/restart");
+    assert_eq!(Node::send(keeper).await.status.as_u16(), 204);
+    let page = async |after: u64| {
+        let page = node.ask(Method::GET, &format!("/api/v1/events?after={after}"));
+        Node::send(page.header("accept", "application/json")).await
+    };
+    let begun = std::time::Instant::now();
+    let gone = loop {
+        let answer = page(1).await;
+        if answer.status.as_u16() == 410 {
+            break answer;
+        }
+        assert!(begun.elapsed() < PATIENCE, "the feed was not trimmed: {}", answer.text);
+        tokio::task::yield_now().await;
+    };
+    let problem = gone.problem(410, "E0315");
+    assert!(problem["hint"].as_str().is_some_and(|hint| hint.contains("after=0")), "{problem}");
+    // A stream cannot refuse: its first event says how much is missing, and it goes on from there.
+    let first = read_until(&node, "/api/v1/events", Some(1), |_| true).await;
+    assert_eq!(kinds(&first), ["feed.trimmed"]);
+    let oldest = first[0]["details"]["oldest"].as_u64().expect("a revision");
+    assert_eq!(revision(&first[0]), oldest - 1);
+    page(oldest - 1).await.expect(200);
+    page(0).await.expect(200);
+    // The history of a run is its own, and is kept as long as the run.
+    let story = read_until(&node, "/api/v1/runs/hello/1/events", Some(1), |_| false).await;
+    assert_eq!(kinds(&story).last(), Some(&"run.completed"));
+}
+
+#[tokio::test]
+async fn no_path_changes_or_takes_away_what_was_told() {
+    let node = Node::start().await;
+    node.define(HELLO).await;
+    node.finish("hello").await;
+    let document = Node::send(node.ask(Method::GET, "/api/openapi.json")).await.expect(200);
+    for path in ["/api/v1/events", "/api/v1/runs/{id}/events"] {
+        let methods: Vec<&String> =
+            document["paths"][path].as_object().expect("it is documented").keys().collect();
+        assert_eq!(methods, ["get"], "{path}");
+    }
+    for (method, path) in [
+        (Method::DELETE, "/api/v1/events"),
+        (Method::PUT, "/api/v1/events"),
+        (Method::DELETE, "/api/v1/runs/hello/1/events"),
+    ] {
+        Node::send(node.ask(method, path)).await.problem(405, "E0313");
+    }
+    let told = read_until(&node, "/api/v1/runs/hello/1/events", None, |_| false).await;
+    for event in &told {
+        assert!(event["by"].as_str().is_some_and(|by| !by.is_empty()), "{event}");
+        assert!(event["at"].is_string() && event["revision"].is_u64(), "{event}");
+    }
+}

@@ -74,9 +74,13 @@ impl Node {
 
     /// A node whose worker takes so many tasks at once.
     pub(crate) async fn with_slots(slots: u32) -> Node {
-        let node = NodeId(1);
-        let replica =
-            Replica::open(oarlock_raft::Config::new(node, None)).await.expect("a replica opens");
+        Node::of(oarlock_raft::Config::new(NodeId(1), None), slots).await
+    }
+
+    /// A node with limits of its own.
+    pub(crate) async fn of(config: oarlock_raft::Config, slots: u32) -> Node {
+        let node = config.node;
+        let replica = Replica::open(config).await.expect("a replica opens");
         let mut config = CrewConfig::new(node, BootId(7));
         config.slots = slots;
         let crew = Crew::muster(replica.clone(), config).await.expect("a crew musters");
