@@ -126,8 +126,7 @@ pub(crate) fn breakers(states: &[(String, State)], known: &mut BTreeSet<String>)
     }
 }
 
-/// Gauges are floating; beyond 2^53 they round, which no reader of a graph will see.
-#[allow(clippy::cast_precision_loss)]
+#[allow(clippy::cast_precision_loss, reason = "metrics are floats; 2^53 is far away")]
 fn inexact(count: u64) -> f64 {
     count as f64
 }

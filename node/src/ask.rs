@@ -5,7 +5,7 @@
 
 use std::cell::OnceCell;
 use std::future::Future;
-use std::io::{BufRead, IsTerminal};
+use std::io::{BufRead, ErrorKind, IsTerminal, Read as _};
 use std::time::Duration;
 
 use oarlock_client::v1::Page;
@@ -22,6 +22,8 @@ use crate::output::{Out, Rest, Table, body, complain};
 
 /// How long may be spent on looking for what somebody may have meant.
 const GUESS: Duration = Duration::from_millis(300);
+/// The longest text that is read from a file or standard input.
+const TEXT_BYTES_MAX: u64 = 16 << 20;
 /// Items in one page, at most.
 const PAGE: usize = 1000;
 
@@ -241,20 +243,26 @@ pub(crate) fn value(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
 }
 
-/// Everything from standard input, or from a file.
+/// Everything from standard input, or from a file; at most [`TEXT_BYTES_MAX`], for a device has no end.
 pub(crate) fn read_text(file: &str) -> Result<String, Fault> {
+    let wrong = |why: &str| Fault::new(Exit::Invalid, format!("cannot read `{file}`: {why}"));
+    let mut text = String::new();
+    let limit = TEXT_BYTES_MAX + 1;
     let read = match file {
-        "-" => std::io::read_to_string(std::io::stdin()),
-        path => std::fs::read_to_string(path),
+        "-" => std::io::stdin().lock().take(limit).read_to_string(&mut text),
+        path => std::fs::File::open(path).and_then(|f| f.take(limit).read_to_string(&mut text)),
     };
-    read.map_err(|fault| {
-        let why = match fault.kind() {
-            std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
-            std::io::ErrorKind::InvalidData => "it is not text (UTF-8)".to_owned(),
-            _ => fault.to_string(),
-        };
-        Fault::new(Exit::Invalid, format!("cannot read `{file}`: {why}"))
-    })
+    match read.map_err(|fault| (fault.kind(), fault)) {
+        Ok(_) if text.len() as u64 > TEXT_BYTES_MAX => {
+            Err(wrong(&format!("it is larger than {} MiB", TEXT_BYTES_MAX >> 20)))
+        }
+        Ok(_) => Ok(text),
+        Err((ErrorKind::NotFound, _)) => Err(wrong("there is no such file")),
+        Err((ErrorKind::IsADirectory, _)) => Err(wrong("it is a folder")),
+        Err((ErrorKind::PermissionDenied, _)) => Err(wrong("this user may not")),
+        Err((ErrorKind::InvalidData, _)) => Err(wrong("it is not text (UTF-8)")),
+        Err((_, fault)) => Err(wrong(&fault.to_string())),
+    }
 }
 
 #[cfg(test)]
@@ -266,6 +274,13 @@ mod tests {
         let names = ["etl/1042", "hello/1", "hello/2"];
         assert_eq!(nearest("elt/1042", names.into_iter()), Some("etl/1042"));
         assert_eq!(nearest("warehouse", names.into_iter()), None);
+    }
+
+    #[test]
+    fn a_file_without_an_end_is_refused_and_so_is_a_folder() {
+        let why = |file: &str| read_text(file).expect_err("no text").what;
+        assert_eq!(why("/dev/zero"), "cannot read `/dev/zero`: it is larger than 16 MiB");
+        assert_eq!(why("/"), "cannot read `/`: it is a folder");
     }
 
     #[test]

@@ -47,6 +47,8 @@ pub(crate) struct Plan {
     pub(crate) snapshot_every: Option<u64>,
     /// Changes that may wait, and their bytes; none: as is usual.
     pub(crate) waiting: Option<(usize, usize)>,
+    /// Bytes of the disk that are left alone; none: as is usual.
+    pub(crate) disk_reserve: Option<u64>,
     /// Which flag names the address, for messages.
     pub(crate) listen_flag: &'static str,
 }
@@ -123,6 +125,10 @@ impl Node {
 
 /// Makes the data's folder, or says why that cannot be.
 fn usable(data: &Path) -> Result<(), Fault> {
+    if data.as_os_str().is_empty() {
+        let what = "the folder for the data has no name";
+        return Err(Fault::new(Exit::Invalid, what).help("choose one with --data"));
+    }
     std::fs::create_dir_all(data).map_err(|fault| {
         let what = format!("cannot keep data in {}: {}", data.display(), why_not(&fault));
         Fault::new(Exit::Invalid, what).help("choose another folder with --data")
@@ -172,6 +178,9 @@ async fn open(plan: &Plan) -> Result<Replica, Fault> {
     }
     if let Some((waiting_max, waiting_bytes_max)) = plan.waiting {
         (config.waiting_max, config.waiting_bytes_max) = (waiting_max, waiting_bytes_max);
+    }
+    if let Some(reserve) = plan.disk_reserve {
+        config.disk_reserve_bytes = reserve;
     }
     Replica::open(config).await.map_err(|fault| {
         let fault = Fault::new(Exit::Failed, fault.to_string());

@@ -146,8 +146,10 @@ fn read_log(log: &DB, found: &Found, report: &mut Report) -> Result<(), String> 
 fn fits(log: &DB, found: &Found, have: &Applied, report: &mut Report) {
     let Some(last) = have.last else { return };
     if Some(last) > found.last {
-        report
-            .fault(format!("the state stands after {last}, but the log ends at {:?}", found.last));
+        report.fault(format!(
+            "the state stands after {last}, but the log ends at {}",
+            index(found.last)
+        ));
     }
     if next(Some(last)) < next(found.purged) {
         report.fault(format!(

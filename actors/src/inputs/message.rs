@@ -74,7 +74,9 @@ fn shown(value: &Value) -> String {
     }
 }
 
-fn word(kind: &str) -> &str {
+/// What people call a type of JSON Schema.
+#[must_use]
+pub fn word(kind: &str) -> &str {
     match kind {
         "string" => "text",
         "integer" => "a whole number",
@@ -82,6 +84,7 @@ fn word(kind: &str) -> &str {
         "boolean" => "true or false",
         "array" => "a list",
         "object" => "an object",
+        "null" => "nothing",
         other => other,
     }
 }

@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::expression::{Scope, Template, kind_of, nearest};
 use message::translate;
+pub use message::word;
 
 /// The most violations that one answer lists.
 pub const VIOLATIONS_MAX: usize = 100;

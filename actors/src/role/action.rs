@@ -136,8 +136,11 @@ fn span(value: &Value) -> Result<Span, String> {
         Value::Number(seconds) => {
             let millis = seconds.as_f64().ok_or_else(wrong)? * 1_000.0;
             let fits = (0.0..=1e15).contains(&millis);
-            // Checked above: neither negative nor beyond what fits.
-            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+            #[allow(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "used only if it fits: neither negative nor too large"
+            )]
             let span = Span(millis.round() as u64);
             if fits && span <= DURATION_MAX { Ok(span) } else { Err(wrong()) }
         }

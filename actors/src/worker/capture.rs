@@ -49,12 +49,23 @@ pub(crate) struct LastLine {
     current: Vec<u8>,
     complete: Vec<u8>,
     too_long: bool,
+    /// Whether the line that is too long begins like JSON.
+    like_json: bool,
+    /// Whether the last line of all was such a line.
+    lost: bool,
 }
 
 impl LastLine {
     /// Of a stream that has not begun.
     pub(crate) fn new(bytes_max: usize) -> LastLine {
-        LastLine { bytes_max, current: Vec::new(), complete: Vec::new(), too_long: false }
+        LastLine {
+            bytes_max,
+            current: Vec::new(),
+            complete: Vec::new(),
+            too_long: false,
+            like_json: false,
+            lost: false,
+        }
     }
 
     /// More was printed.
@@ -65,6 +76,10 @@ impl LastLine {
                 None => (piece, false),
             };
             if self.current.len() + line.len() > self.bytes_max {
+                if !self.too_long {
+                    let first = self.current.iter().chain(line).find(|b| !b.is_ascii_whitespace());
+                    self.like_json = matches!(first, Some(b'{' | b'[' | b'"'));
+                }
                 self.too_long = true;
                 self.current.clear();
             } else if !self.too_long {
@@ -76,16 +91,18 @@ impl LastLine {
         }
     }
 
-    /// The stream is over: the line, empty if there was none (or only one that is too long).
-    pub(crate) fn finish(mut self) -> Vec<u8> {
+    /// The stream is over: the line, empty if there was none or if it is too long. None: it is too long and begins like JSON.
+    pub(crate) fn finish(mut self) -> Option<Vec<u8>> {
         self.end_line();
-        self.complete
+        (!self.lost).then_some(self.complete)
     }
 
     fn end_line(&mut self) {
         if self.too_long {
             self.complete.clear();
+            self.lost = self.like_json;
         } else if !self.current.trim_ascii().is_empty() {
+            self.lost = false;
             self.complete.clear();
             self.complete.extend_from_slice(self.current.trim_ascii());
         }
@@ -139,12 +156,24 @@ mod tests {
             ("a line far too long\n", ""),
             ("a line far too long", ""),
             ("a line far too long\nok\n", "ok"),
+            ("{\"a line\": \"far too long\"}\nok\n", "ok"),
         ] {
             let mut lines = LastLine::new(16);
             for byte in printed.as_bytes() {
                 lines.push(&[*byte]);
             }
-            assert_eq!(lines.finish(), last.as_bytes(), "{printed:?}");
+            assert_eq!(lines.finish().as_deref(), Some(last.as_bytes()), "{printed:?}");
+        }
+    }
+
+    #[test]
+    fn an_output_that_is_too_long_is_not_taken_for_none() {
+        for printed in ["{\"rows\": [1, 2, 3, 4, 5]}", "one\n  [1, 2, 3, 4, 5, 6, 7]\n\n"] {
+            let mut lines = LastLine::new(16);
+            for byte in printed.as_bytes() {
+                lines.push(&[*byte]);
+            }
+            assert_eq!(lines.finish(), None, "{printed:?}");
         }
     }
 }

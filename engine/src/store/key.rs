@@ -96,12 +96,12 @@ impl Key for String {
 macro_rules! tuple {
     ($($part:ident $place:tt),*) => {
         impl<$($part: Key),*> Key for ($($part,)*) {
-            #[allow(unused_variables)]
+            #[allow(unused_variables, reason = "the key without parts writes nothing")]
             fn write(&self, bytes: &mut Vec<u8>) {
                 $(self.$place.write(bytes);)*
             }
 
-            #[allow(unused_variables)]
+            #[allow(unused_variables, reason = "the key without parts reads nothing")]
             fn read(bytes: &mut &[u8]) -> Option<Self> {
                 Some(($($part::read(bytes)?,)*))
             }

@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, header};
 use oarlock_proto::v1::Violation;
 use serde::de::DeserializeOwned;
 
-use crate::limit::{BODY_BYTES_MAX, JSON_DEPTH_MAX};
+use crate::limit::{BODY_BYTES_MAX, BODY_MAX, JSON_DEPTH_MAX};
 use crate::problem::{Answer, Fault, table};
 
 /// A body as bytes, at most [`BODY_BYTES_MAX`].
@@ -22,10 +22,17 @@ impl<S: Send + Sync> FromRequest<S> for Raw {
         if announced.is_some_and(|bytes| bytes > BODY_BYTES_MAX as u64) {
             return Err(too_large());
         }
-        to_bytes(request.into_body(), BODY_BYTES_MAX).await.map(Raw).map_err(|fault| {
-            // The only other reason is a caller that went away, who will not read the answer.
+        let reading = to_bytes(request.into_body(), BODY_BYTES_MAX);
+        let Ok(read) = tokio::time::timeout(BODY_MAX, reading).await else {
+            let detail = format!("the body was not there after {} s", BODY_MAX.as_secs());
+            return Err(Fault::new(&table::SLOW_BODY, detail));
+        };
+        read.map(Raw).map_err(|fault| {
             tracing::debug!(%fault, "a body was not read");
-            too_large()
+            if fault.to_string().contains("length limit") {
+                return too_large();
+            }
+            Fault::new(&table::MALFORMED, "the body cannot be read to its end")
         })
     }
 }
@@ -55,6 +62,10 @@ impl<T: DeserializeOwned + Default> Json<T> {
             return Ok(Json(T::default()));
         }
         must_be_json(headers)?;
+        if bytes.trim_ascii_start().starts_with(b"[") {
+            // The reader would take a list for the fields in their order, which nobody has promised.
+            return Err(Fault::new(&table::MALFORMED, "this path takes an object, not a list"));
+        }
         parse(bytes).map(Json)
     }
 }
@@ -83,13 +94,34 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Answer<T> {
         ));
     }
     serde_json::from_slice(bytes).map_err(|fault| {
-        let text = fault.to_string();
+        let text = plain(&fault.to_string());
         let detail = text.split(" at line ").next().unwrap_or(&text).to_owned();
         let line = u32::try_from(fault.line()).ok();
         let column = u32::try_from(fault.column()).ok();
         let place = Violation { line, column, detail, ..Violation::default() };
         Fault::new(&table::MALFORMED, text).violations(vec![place])
     })
+}
+
+/// The reader's words without those of its language.
+fn plain(text: &str) -> String {
+    const WORDS: [(&str, &str); 6] = [
+        ("expected u8", "expected a number from 0 to 255"),
+        ("expected u32", "expected a whole number from 0"),
+        ("expected u64", "expected a whole number from 0"),
+        ("EOF while parsing", "the text ends inside"),
+        ("invalid type: map", "invalid type: object"),
+        ("invalid type: sequence", "invalid type: list"),
+    ];
+    let text =
+        WORDS.iter().fold(text.to_owned(), |text, (theirs, ours)| text.replace(theirs, ours));
+    match text.split_once("expected struct ") {
+        Some((before, after)) => {
+            let rest = after.trim_start_matches(|letter: char| letter.is_alphanumeric());
+            format!("{before}expected an object{rest}")
+        }
+        None => text,
+    }
 }
 
 /// How deep brackets nest, strings left aside. Cheap, and done before anything is built.
@@ -129,6 +161,22 @@ mod tests {
         let deep = [b"[".repeat(1_000), b"]".repeat(1_000)].concat();
         let fault = parse::<serde_json::Value>(&deep).expect_err("too deep");
         assert_eq!(fault.problem().code, "E0201");
+    }
+
+    #[test]
+    fn a_list_is_not_taken_for_an_object() {
+        let read = Json::<oarlock_proto::v1::QueueLimit>::or_default(&HeaderMap::new(), b" [3]");
+        assert_eq!(read.expect_err("a list").problem().code, "E0200");
+    }
+
+    #[test]
+    fn a_fault_is_told_without_words_of_the_reader() {
+        let fault = parse::<oarlock_proto::v1::StartRuns>(br#"{"runs": [5]}"#).expect_err("wrong");
+        let detail = &fault.problem().violations[0].detail;
+        assert_eq!(detail, "invalid type: integer `5`, expected an object");
+        let fault =
+            parse::<oarlock_proto::v1::StartRun>(br#"{"priority": "x"}"#).expect_err("wrong");
+        assert!(fault.problem().detail.contains("a number from 0 to 255"), "{fault:?}");
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 use cel::common::ast::{EntryExpr, Expr, IdedExpr};
 use cel::{Context, ExecutionError, Program, Value as Cel};
+use oarlock_actors::expression::Expression;
 use serde_json::Value;
 
 use crate::limit::FILTER_BYTES_MAX;
@@ -33,11 +34,8 @@ impl Filter {
         if nested > 2 * DEPTH_MAX {
             return Err(Fault::new(&table::BAD_FILTER, "it is nested too deeply"));
         }
-        let program = Program::compile(text).map_err(|fault| {
-            let words = fault.to_string();
-            let line = words.lines().find(|line| !line.trim().is_empty()).unwrap_or("unreadable");
-            Fault::new(&table::BAD_FILTER, line.trim().to_owned())
-        })?;
+        let program =
+            Program::compile(text).map_err(|fault| unreadable(text, &fault.to_string()))?;
         let (depth, loops) = measure(program.expression());
         if depth > DEPTH_MAX || loops > LOOPS_MAX {
             return Err(Fault::new(&table::BAD_FILTER, "it is nested too deeply"));
@@ -67,6 +65,24 @@ impl Filter {
             // What the data of one item cannot answer is no fault of the expression.
             Err(_) => Ok(false),
         }
+    }
+}
+
+/// What is wrong with a text that is no expression, in the words that authors of files know.
+fn unreadable(text: &str, words: &str) -> Fault {
+    match Expression::parse(text) {
+        Err(fault) => {
+            let letters =
+                fault.position.and_then(|at| text.get(..at.start)).map(|t| t.chars().count());
+            let place =
+                letters.map_or(String::new(), |before| format!(", at letter {}", before + 1));
+            let said = Fault::new(&table::BAD_FILTER, format!("{}{place}", fault.message));
+            match fault.hint {
+                Some(hint) => said.hint(hint),
+                None => said,
+            }
+        }
+        Ok(_) => Fault::new(&table::BAD_FILTER, words.lines().next().unwrap_or_default().trim()),
     }
 }
 

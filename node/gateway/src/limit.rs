@@ -4,6 +4,8 @@ use std::time::Duration;
 
 /// The largest body of a request, in bytes: a definition with its source, or a batch of starts.
 pub const BODY_BYTES_MAX: usize = 4 << 20;
+/// How long a body may take to arrive.
+pub const BODY_MAX: Duration = Duration::from_secs(30);
 /// How deep the JSON of a body may nest.
 pub const JSON_DEPTH_MAX: usize = 128;
 /// Items on a page, where nothing is said.

@@ -32,7 +32,7 @@ impl Params {
         let unknown = self.0.iter().find(|(name, _)| {
             !known.contains(&name.as_str()) && !ANYWHERE.contains(&name.as_str())
         });
-        let Some((name, _)) = unknown else { return Ok(self) };
+        let Some((name, _)) = unknown else { return self.once() };
         let fault = Fault::new(&table::BAD_QUERY, format!("unknown parameter `{name}`"));
         let near = known
             .iter()
@@ -44,6 +44,17 @@ impl Params {
             _ if known.is_empty() => fault.hint("this path takes no parameters"),
             _ => fault.hint(format!("allowed: {}", known.join(", "))),
         })
+    }
+
+    /// Refuses a parameter that is there twice: one of the two would be passed over in silence.
+    fn once(self) -> Answer<Params> {
+        let twice =
+            self.0.iter().enumerate().find(|(place, (name, _))| {
+                self.0[..*place].iter().any(|(earlier, _)| earlier == name)
+            });
+        let Some((_, (name, _))) = twice else { return Ok(self) };
+        Err(Fault::new(&table::BAD_QUERY, format!("`{name}` is there twice"))
+            .hint("a list is one parameter with commas"))
     }
 
     /// A parameter's text; an empty one counts as not given.

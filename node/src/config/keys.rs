@@ -1,6 +1,7 @@
 //! Every setting of a node: its name, what it takes, what it is if nobody sets it.
 
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
+use oarlock_engine::worker::SLOTS_MAX;
 use serde_json::{Value, json};
 
 /// What a setting takes.
@@ -8,8 +9,12 @@ use serde_json::{Value, json};
 pub(crate) enum Kind {
     /// Any text.
     Text,
+    /// Any text but none.
+    Name,
     /// A number from 0 on.
     Number,
+    /// A number from 0 to this.
+    Most(u64),
     /// Yes or no.
     Flag,
     /// A length of time.
@@ -42,20 +47,21 @@ macro_rules! keys {
 }
 
 keys! {
-    "node", Kind::Text, "n1", "what people call the node";
-    "data", Kind::Text, "oarlock-data", "the folder where the node keeps everything";
-    "listen", Kind::Text, "127.0.0.1:6270", "where the node listens; port 0 picks a free one";
+    "node", Kind::Name, "n1", "what people call the node";
+    "data", Kind::Name, "oarlock-data", "the folder where the node keeps everything";
+    "listen", Kind::Name, "127.0.0.1:6270", "where the node listens; port 0 picks a free one";
     "advertise", Kind::Text, "", "where others reach the node, if not where it listens";
     "insecure", Kind::Flag, "false", "listen beyond this machine although nobody is asked who they are";
     "log", Kind::Text, "info", "what is logged: error, warn, info, debug, or crate=level,…";
     "log_format", Kind::Choice(&["auto", "pretty", "json"]), "auto", "how the log is written; auto: JSON in a pipe";
     "drain", Kind::Span, "10s", "how long running attempts may go on after the node was told to stop";
-    "worker.slots", Kind::Number, "0", "attempts the node's worker runs at once; 0: by its processors";
+    "worker.slots", Kind::Most(SLOTS_MAX as u64), "0", "attempts the node's worker runs at once; 0: by its processors";
     "worker.queues", Kind::List, "", "queues the node's worker serves; none: every queue";
     "worker.dir", Kind::Text, ".", "where relative folders of `run` tasks begin";
     "raft.snapshot_every", Kind::Number, "50000", "applied log entries between two snapshots";
     "raft.waiting_max", Kind::Number, "16384", "changes that may wait to be written; one more is told to come back";
     "raft.waiting_bytes_max", Kind::Number, "67108864", "bytes of changes that may wait to be written";
+    "raft.disk_reserve_bytes", Kind::Number, "268435456", "free bytes of the disk below which nothing new is accepted";
 }
 
 impl Key {
@@ -70,7 +76,9 @@ impl Kind {
     pub(crate) fn words(self) -> String {
         match self {
             Kind::Text => "a text".to_owned(),
+            Kind::Name => "a text that is not empty".to_owned(),
             Kind::Number => "a number from 0".to_owned(),
+            Kind::Most(most) => format!("a number from 0 to {most}"),
             Kind::Flag => "true or false".to_owned(),
             Kind::Span => "a length of time such as \"10s\"".to_owned(),
             Kind::List => "a list of texts".to_owned(),
@@ -124,11 +132,11 @@ fn flag(key: &'static Key) -> Arg {
     let mut arg = Arg::new(key.name).long(key.name).help(format!("{about}{default}"));
     arg = match key.kind {
         Kind::Flag => arg.num_args(0..=1).require_equals(true).default_missing_value("true"),
-        Kind::Number => arg.value_name("N"),
+        Kind::Number | Kind::Most(_) => arg.value_name("N"),
         Kind::Span => arg.value_name("TIME"),
         Kind::List => arg.value_name("A,B"),
         Kind::Choice(_) => arg.value_name("WORD"),
-        Kind::Text => arg.value_name("TEXT"),
+        Kind::Text | Kind::Name => arg.value_name("TEXT"),
     };
     arg.hide_short_help(key.name.contains('.'))
 }
@@ -142,17 +150,21 @@ pub(crate) fn schema() -> Value {
     for key in ALL {
         let mut of = match key.kind {
             Kind::Text | Kind::Span => json!({"type": "string"}),
+            Kind::Name => json!({"type": "string", "minLength": 1}),
             Kind::Number => json!({"type": "integer", "minimum": 0}),
+            Kind::Most(most) => json!({"type": "integer", "minimum": 0, "maximum": most}),
             Kind::Flag => json!({"type": "boolean"}),
             Kind::List => json!({"type": "array", "items": {"type": "string"}}),
             Kind::Choice(known) => json!({"enum": known}),
         };
         of["description"] = json!(key.about);
         let default = match key.kind {
-            Kind::Number => key.default.parse::<u64>().map_or(Value::Null, Value::from),
+            Kind::Number | Kind::Most(_) => {
+                key.default.parse::<u64>().map_or(Value::Null, Value::from)
+            }
             Kind::Flag => json!(key.default == "true"),
             Kind::List => json!([]),
-            Kind::Text | Kind::Span | Kind::Choice(_) => json!(key.default),
+            Kind::Text | Kind::Name | Kind::Span | Kind::Choice(_) => json!(key.default),
         };
         of["default"] = default;
         match key.name.split_once('.') {

@@ -52,6 +52,8 @@ pub(crate) struct Config {
     pub(crate) waiting_max: usize,
     /// Bytes of changes that may wait to be written.
     pub(crate) waiting_bytes_max: usize,
+    /// Free bytes of the disk below which nothing new is accepted.
+    pub(crate) disk_reserve: u64,
 }
 
 /// Settings with where each came from.
@@ -175,6 +177,7 @@ impl Loaded {
             snapshot_every: number("raft.snapshot_every"),
             waiting_max: small("raft.waiting_max"),
             waiting_bytes_max: small("raft.waiting_bytes_max"),
+            disk_reserve: number("raft.disk_reserve_bytes"),
         })
     }
 }
@@ -183,8 +186,12 @@ impl Kind {
     /// A value of the file, if it is of this kind.
     fn checked(self, value: &Value) -> Result<Value, String> {
         match (self, value) {
-            (Kind::Text | Kind::Span | Kind::Choice(_), Value::String(text)) => self.parsed(text),
-            (Kind::Number, Value::Integer(number)) if *number >= 0 => Ok(value.clone()),
+            (Kind::Text | Kind::Name | Kind::Span | Kind::Choice(_), Value::String(text)) => {
+                self.parsed(text)
+            }
+            (Kind::Number | Kind::Most(_), Value::Integer(number)) => {
+                self.parsed(&number.to_string())
+            }
             (Kind::Flag, Value::Boolean(_)) => Ok(value.clone()),
             (Kind::List, Value::Array(items)) if items.iter().all(Value::is_str) => {
                 Ok(value.clone())
@@ -193,16 +200,25 @@ impl Kind {
         }
     }
 
+    /// Whether a number is not too large for it.
+    fn room_for(self, number: i64) -> bool {
+        match self {
+            Kind::Most(most) => number.unsigned_abs() <= most,
+            _ => true,
+        }
+    }
+
     /// A text as a value of this kind.
     fn parsed(self, text: &str) -> Result<Value, String> {
         let wrong = || format!("`{text}` is not {}", self.words());
         match self {
-            Kind::Text => Ok(Value::String(text.to_owned())),
+            Kind::Name if text.trim().is_empty() => Err(wrong()),
+            Kind::Text | Kind::Name => Ok(Value::String(text.to_owned())),
             Kind::Span => span::parse(text).map(|_| Value::String(text.to_owned())),
             Kind::Choice(known) if known.contains(&text) => Ok(Value::String(text.to_owned())),
             Kind::Choice(_) => Err(wrong()),
-            Kind::Number => match text.parse::<i64>() {
-                Ok(number) if number >= 0 => Ok(Value::Integer(number)),
+            Kind::Number | Kind::Most(_) => match text.parse::<i64>() {
+                Ok(number) if number >= 0 && self.room_for(number) => Ok(Value::Integer(number)),
                 _ => Err(wrong()),
             },
             Kind::Flag => text.parse().map(Value::Boolean).map_err(|_| wrong()),

@@ -159,10 +159,10 @@ impl Out {
                 let name = |item: &Value| format!("{}\n", plain(at(item, table.name)));
                 items.iter().for_each(|item| self.data(&name(item)));
             }
-            Format::Csv => self.data(&csv::of(&table.chosen(self)?, &items)),
+            Format::Csv => self.data(&csv::of(&table.chosen(self, &items)?, &items)),
             Format::Fields => self.data(&table::fields(table, &items)),
             Format::Table | Format::Wide => {
-                let columns = table.chosen(self)?;
+                let columns = table.chosen(self, &items)?;
                 if items.is_empty() && self.terminal {
                     self.note(table.empty);
                 } else {
@@ -183,10 +183,13 @@ impl Out {
             Format::Jsonl => self.data(&format!("{item}\n")),
             Format::Yaml => self.data(&yaml::of(item)),
             Format::Name => self.data(&format!("{}\n", plain(at(item, table.name)))),
-            Format::Csv => self.data(&csv::of(&table.chosen(self)?, std::slice::from_ref(item))),
+            Format::Csv => {
+                let only = std::slice::from_ref(item);
+                self.data(&csv::of(&table.chosen(self, only)?, only));
+            }
             Format::Fields => self.data(&table::fields(table, std::slice::from_ref(item))),
             Format::Table | Format::Wide => {
-                self.data(&card::of(self, &table.all(self)?, item));
+                self.data(&card::of(self, &table.all(self, item)?, item));
             }
         }
         Ok(())
@@ -207,6 +210,9 @@ impl Out {
         let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
         if let Err(fault) = written {
             let gone = fault.kind() == std::io::ErrorKind::BrokenPipe;
+            if !gone {
+                complain(&format!("error: cannot write to standard output: {fault}\n"));
+            }
             std::process::exit(i32::from(!gone));
         }
     }

@@ -66,17 +66,21 @@ impl Table {
     }
 
     /// The columns to show: those that were asked for, or the usual ones.
-    pub(crate) fn chosen(&self, out: &Out) -> Result<Vec<Column>, Fault> {
+    pub(crate) fn chosen(&self, out: &Out, items: &[Value]) -> Result<Vec<Column>, Fault> {
         if !out.columns.is_empty() {
-            return out.columns.iter().map(|name| Ok(self.column(name))).collect();
+            let column = |name: &String| self.path_of(name, items).map(|_| self.column(name));
+            return out.columns.iter().map(column).collect();
         }
         let wide = out.asked == Some(Format::Wide);
         Ok(self.columns().filter(|column| wide || !column.wide).collect())
     }
 
     /// Every column, for one thing; or those that were asked for.
-    pub(crate) fn all(&self, out: &Out) -> Result<Vec<Column>, Fault> {
-        if !out.columns.is_empty() { self.chosen(out) } else { Ok(self.columns().collect()) }
+    pub(crate) fn all(&self, out: &Out, item: &Value) -> Result<Vec<Column>, Fault> {
+        if out.columns.is_empty() {
+            return Ok(self.columns().collect());
+        }
+        self.chosen(out, std::slice::from_ref(item))
     }
 
     /// A column by its head or its field; any field can be a column.
@@ -92,10 +96,12 @@ impl Table {
         })
     }
 
-    /// The field that a column or a field name means. A field that no item has is a slip of the pen.
+    /// The field that a column or a field name means. A field that no item has is a slip of the pen; what is below a known field
+    /// may be missing everywhere, as `error.kind` is when nothing failed.
     pub(crate) fn path_of(&self, name: &str, items: &[Value]) -> Result<String, Fault> {
         let path = self.column(name).path;
-        let known = self.columns().any(|column| column.path == path);
+        let first = |path: &str| path.split('.').next().unwrap_or_default().to_owned();
+        let known = self.columns().any(|column| first(&column.path) == first(&path));
         if known || items.is_empty() || items.iter().any(|item| !at(item, &path).is_null()) {
             return Ok(path);
         }
@@ -267,7 +273,7 @@ mod tests {
     #[test]
     fn people_see_a_header_and_columns() {
         let out = out(true, 80);
-        let text = lines(&out, &TABLE.chosen(&out).expect("columns"), &items());
+        let text = lines(&out, &TABLE.chosen(&out, &items()).expect("columns"), &items());
         assert_eq!(
             text,
             "RUN       STATUS   TOOK\netl/1042  failed    38s\netl/9     running     –\n"
@@ -277,7 +283,7 @@ mod tests {
     #[test]
     fn programs_see_tabs_and_no_header() {
         let out = out(false, 10);
-        let text = lines(&out, &TABLE.chosen(&out).expect("columns"), &items());
+        let text = lines(&out, &TABLE.chosen(&out, &items()).expect("columns"), &items());
         assert_eq!(text, "etl/1042\tfailed\t38s\netl/9\trunning\t\n");
     }
 
@@ -290,7 +296,10 @@ mod tests {
     fn any_field_can_be_a_column() {
         let mut out = out(false, 80);
         out.columns = vec!["id".to_owned(), "took".to_owned()];
-        let text = lines(&out, &TABLE.chosen(&out).expect("columns"), &items());
+        let text = lines(&out, &TABLE.chosen(&out, &items()).expect("columns"), &items());
         assert_eq!(text, "run_1\t38s\nrun_2\t\n");
+        out.columns = vec!["nmae".to_owned()];
+        assert!(TABLE.chosen(&out, &items()).is_err(), "no item has it");
+        assert!(TABLE.chosen(&out, &[]).is_ok(), "nobody can say");
     }
 }

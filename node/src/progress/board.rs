@@ -95,7 +95,7 @@ impl Board<'_> {
     }
 
     fn line(&self, row: &Row<'_>, names: usize, nodes: usize) -> String {
-        let (mark, tint) = mark(row.step.status);
+        let (mark, tint) = mark(row.step);
         let name = cut(&row.step.name, names);
         let fill = " ".repeat(names.saturating_sub(name.chars().count()));
         let mark = self.out.paint(tint.style(), mark);
@@ -188,6 +188,7 @@ impl Board<'_> {
                 None => joined(&["waits for a worker".to_owned(), tries]),
             },
             TaskStatus::Waiting => self.awaited(task),
+            _ if ignored(step) => joined(&["ignored".to_owned(), failed]),
             _ => joined(&[self.words(step), tries]),
         }
     }
@@ -274,8 +275,14 @@ impl Board<'_> {
     }
 }
 
-fn mark(status: TaskStatus) -> (&'static str, Tint) {
-    match status {
+/// A failure that is ignored lets the run go on as after a success; a tick in the picture would hide it.
+fn ignored(step: &RunStep) -> bool {
+    step.status == TaskStatus::Completed && step.failed > 0 && step.succeeded == 0
+}
+
+fn mark(step: &RunStep) -> (&'static str, Tint) {
+    match step.status {
+        TaskStatus::Completed if ignored(step) => ("✗", Tint::Warn),
         TaskStatus::Completed => ("✓", Tint::Good),
         TaskStatus::Running => ("●", Tint::Live),
         TaskStatus::Retrying => ("↻", Tint::Warn),

@@ -55,7 +55,6 @@ async fn live(session: &Session, args: Args) -> Result<(), Fault> {
         return Err(Fault::new(Exit::Invalid, what).help("choose another with --watch"));
     }
     let began = Instant::now();
-    let mut stops = Stops::listen()?;
     let plan = Plan {
         name: "n1".to_owned(),
         data: args.data.clone(),
@@ -66,9 +65,11 @@ async fn live(session: &Session, args: Args) -> Result<(), Fault> {
         dir: PathBuf::from("."),
         snapshot_every: None,
         waiting: None,
+        disk_reserve: None,
         listen_flag: "--port",
     };
     let mut node = Node::start(plan).await?;
+    let mut stops = Stops::listen()?;
     say_ready(session, &node, args.data.as_ref(), began.elapsed());
     let mut failures =
         tokio::spawn(failures(format!("http://{}", node.address), session.out.colour_err));

@@ -86,11 +86,7 @@ pub(crate) async fn apply(session: &Session, args: &Apply) -> Result<(), Fault> 
     let client = session.client()?;
     let mut applied: Vec<AppliedDefinition> = Vec::new();
     let mut failed = None;
-    let mut texts = Vec::new();
-    for file in found(&[args.file.as_slice(), args.more.as_slice()].concat())? {
-        let text = read_text(&file)?;
-        texts.push((file, text));
-    }
+    let texts = sound(session, &found(&[args.file.as_slice(), args.more.as_slice()].concat())?)?;
     let stale = if args.prune { prune::stale(session, &texts).await? } else { Vec::new() };
     if !stale.is_empty() && !prune::sure(session, &stale)? {
         return Ok(());
@@ -119,6 +115,29 @@ pub(crate) async fn apply(session: &Session, args: &Apply) -> Result<(), Fault> 
         prune::delete(session, &stale).await?;
     }
     failed.map_or(Ok(()), Err)
+}
+
+/// The texts of several files, if nothing in any of them is wrong: a folder is applied as a whole, or not at all. A single file is
+/// left to the node.
+fn sound(session: &Session, files: &[String]) -> Result<Vec<(String, String)>, Fault> {
+    let mut texts = Vec::new();
+    let mut wrong = 0;
+    for file in files {
+        let text = read_text(file)?;
+        if files.len() > 1 {
+            let checked = format::check(file, &text, session.out.colour_err);
+            if checked.errors > 0 {
+                crate::output::complain(&checked.drawn);
+                wrong += 1;
+            }
+        }
+        texts.push((file.clone(), text));
+    }
+    if wrong > 0 {
+        let what = format!("nothing was applied: {wrong} of {} files are not valid", files.len());
+        return Err(Fault::new(Exit::Invalid, what).code("E0100"));
+    }
+    Ok(texts)
 }
 
 /// A refusal of a file, with the places drawn into its text.

@@ -69,9 +69,14 @@ impl Session {
 
 /// `name=value` words as a map.
 fn pairs(words: &[String]) -> Result<BTreeMap<String, String>, Fault> {
-    let pair = |word: &String| match word.split_once('=') {
-        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        _ => Err(Fault::new(Exit::Usage, format!("`{word}` is not name=value"))),
-    };
-    words.iter().map(pair).collect()
+    let mut pairs = BTreeMap::new();
+    for word in words {
+        let Some((name, value)) = word.split_once('=').filter(|(name, _)| !name.is_empty()) else {
+            return Err(Fault::new(Exit::Usage, format!("`{word}` is not name=value")));
+        };
+        if pairs.insert(name.to_owned(), value.to_owned()).is_some() {
+            return Err(Fault::new(Exit::Usage, format!("`{name}` is given twice")));
+        }
+    }
+    Ok(pairs)
 }

@@ -33,7 +33,7 @@ pub(crate) struct Args {
     #[arg(long = "input", value_name = "FILE|-")]
     inputs: Option<String>,
     /// Your key: at most one unfinished run of the workflow has it
-    #[arg(long = "id", value_name = "KEY")]
+    #[arg(long = "id", value_name = "KEY", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     key: Option<String>,
     /// Not before this moment
     #[arg(long, value_name = "MOMENT", conflicts_with = "delay")]

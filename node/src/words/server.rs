@@ -76,7 +76,6 @@ fn check_reach(config: &Config) -> Result<(), Fault> {
 
 async fn live(session: &Session, config: &Config) -> Result<(), Fault> {
     let began = Instant::now();
-    let mut stops = Stops::listen()?;
     let plan = Plan {
         name: config.node.clone(),
         data: Some(config.data.clone()),
@@ -87,9 +86,12 @@ async fn live(session: &Session, config: &Config) -> Result<(), Fault> {
         dir: config.dir.clone(),
         snapshot_every: Some(config.snapshot_every.max(1)),
         waiting: Some((config.waiting_max.max(1), config.waiting_bytes_max.max(1 << 20))),
+        disk_reserve: Some(config.disk_reserve),
         listen_flag: "--listen",
     };
     let mut node = Node::start(plan).await?;
+    // Not earlier: a start that waits for room on the disk can be ended like any other program.
+    let mut stops = Stops::listen()?;
     let url = format!("http://{}", node.address);
     let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     let data = config.data.display().to_string();

@@ -15,6 +15,7 @@
 //! hold the pipes open, and nobody would ever stop it.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -134,18 +135,27 @@ fn not_spawned(why: &std::io::Error, body: &Body, dir: &Path) -> Outcome {
         (None, Some(argv)) => argv.first().map_or("", String::as_str),
         _ => "sh",
     };
-    let message = if dir.is_dir() {
-        format!("cannot start `{what}`: {why}")
-    } else {
-        format!("cannot start `{what}` in {}: no such directory", dir.display())
+    let message = match why.kind() {
+        _ if !dir.is_dir() => {
+            format!("cannot start `{what}` in {}: no such directory", dir.display())
+        }
+        ErrorKind::ArgumentListTooLong => format!(
+            "cannot start `{what}`: its words and variables are more than this system passes on, which is mostly 128 KiB each; \
+             put large values into a file and pass its name"
+        ),
+        ErrorKind::InvalidInput => {
+            format!("cannot start `{what}`: a word or a variable has a zero byte in it")
+        }
+        _ => format!("cannot start `{what}`: {why}"),
     };
     // A program that is not there will not be there in a second either; no memory may be a matter of a second.
     let lasting = matches!(
         why.kind(),
-        std::io::ErrorKind::NotFound
-            | std::io::ErrorKind::PermissionDenied
-            | std::io::ErrorKind::InvalidInput
-            | std::io::ErrorKind::NotADirectory
+        ErrorKind::NotFound
+            | ErrorKind::PermissionDenied
+            | ErrorKind::InvalidInput
+            | ErrorKind::NotADirectory
+            | ErrorKind::ArgumentListTooLong
     );
     Outcome::Failed(failure("spawn", message, !lasting))
 }
@@ -186,7 +196,8 @@ impl Drop for Group<'_> {
 struct Ended {
     status: std::io::Result<ExitStatus>,
     halted: Option<Halt>,
-    last: Vec<u8>,
+    /// The last line; none: it looks like an output, and is longer than one may be.
+    last: Option<Vec<u8>>,
     complaint: Vec<u8>,
 }
 
@@ -286,7 +297,12 @@ fn judge(ended: Ended) -> Outcome {
         }
     };
     let (kind, what) = match (status.code(), status.signal()) {
-        (Some(0), _) => return Outcome::Done(output(ended.last)),
+        (Some(0), _) => {
+            return match ended.last {
+                Some(last) => Outcome::Done(output(last)),
+                None => too_long(),
+            };
+        }
         (Some(code), _) => (format!("exit:{code}"), format!("exit code {code}")),
         (None, signal) => {
             let signal = signal.unwrap_or_default();
@@ -299,6 +315,14 @@ fn judge(ended: Ended) -> Outcome {
         complaint => format!("{what}: {complaint}"),
     };
     Outcome::Failed(failure(kind, message, true))
+}
+
+/// An output that is left out in silence would be missed much later, and far from here.
+fn too_long() -> Outcome {
+    let message = format!(
+        "the output, the last line printed, is longer than {PAYLOAD_BYTES_MAX} bytes: put it into a file and print its name"
+    );
+    Outcome::Failed(failure("output:too_large", message, false))
 }
 
 /// The last line, if it is JSON.

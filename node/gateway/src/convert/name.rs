@@ -35,6 +35,10 @@ pub(crate) fn node(view: &dyn View, node: NodeId) -> String {
 
 /// Finds a run by either of its names.
 pub(crate) fn find_run(view: &dyn View, text: &str) -> Answer<run::Run> {
+    known_run(view, text).ok_or_else(|| no_run(view, text))
+}
+
+fn known_run(view: &dyn View, text: &str) -> Option<run::Run> {
     let id = if let Ok(id) = text.parse::<RunId>() {
         Some(id)
     } else if let Some((workflow, number)) = text.rsplit_once('/') {
@@ -46,12 +50,16 @@ pub(crate) fn find_run(view: &dyn View, text: &str) -> Answer<run::Run> {
     } else {
         None
     };
-    id.and_then(|id| run::get(view, id)).ok_or_else(|| no_run(view, text))
+    run::get(view, id?)
 }
 
 fn no_run(view: &dyn View, text: &str) -> Fault {
     let fault = Fault::new(&table::NO_RUN, format!("no run `{text}` in namespace default"));
     let Some((asked, number)) = text.rsplit_once('/') else { return fault };
+    if known_run(view, asked).is_some() {
+        return fault
+            .hint(format!("`{number}` may be a task of `{asked}`: `oarlock tasks get {text}`"));
+    }
     match near_workflow(view, asked) {
         Some(near) if near == asked => fault,
         Some(near) => fault.hint(format!("did you mean `{near}/{number}`?")),

@@ -13,6 +13,8 @@ use oarlock_engine::reject::Rejection;
 use oarlock_proto::v1::{Problem, Violation};
 use oarlock_raft::ProposeError;
 
+use crate::convert::run;
+
 pub use table::{Kind, TABLE};
 
 /// A failure on its way to whoever asked.
@@ -40,6 +42,13 @@ impl Fault {
             retry_after_ms: None,
             leader: None,
         }))
+    }
+
+    /// With other words for what happened here.
+    #[must_use]
+    pub fn detail(mut self, detail: impl Into<String>) -> Fault {
+        self.0.detail = detail.into();
+        self
     }
 
     /// With a better hint than the table's.
@@ -123,7 +132,12 @@ impl IntoResponse for Fault {
 
 impl From<Rejection> for Fault {
     fn from(refusal: Rejection) -> Fault {
-        let detail = refusal.to_string();
+        let detail = match &refusal {
+            Rejection::WrongRunState(state) => {
+                format!("not possible while the run is {}", run::status(*state).as_str())
+            }
+            refusal => refusal.to_string(),
+        };
         let kind = match &refusal {
             Rejection::NoWorkflow(_) => &table::NO_WORKFLOW,
             Rejection::NoRun(_) => &table::NO_RUN,

@@ -73,6 +73,9 @@ kinds! {
     BAD_MEDIA = "E0207", 415, STAYS, "The content type is not supported",
         "send `Content-Type: application/json`",
         "Bodies are JSON (`application/json`). Only `POST /workflows` takes YAML as well (`application/yaml`, `text/yaml`, `text/plain`).";
+    SLOW_BODY = "E0208", 408, PASSES, "The request did not arrive in time",
+        "",
+        "The head of the request was there and its body was not, or not all of it. A door that waits for ever is a door that anybody can hold open.";
     NO_RUN = "E0301", 404, STAYS, "No such run",
         "all runs: `oarlock runs list --all`",
         "There is no run of this id or short name (`etl/1042`). It may never have been accepted, or it was deleted: finished runs are kept for the retention of their workflow.";
@@ -128,10 +131,10 @@ kinds! {
         "read it again, then send your change with the new ETag",
         "The request said in `If-Match` what it expects, and somebody has changed it meanwhile. Nothing was done.";
     WRONG_RUN_STATE = "E0404", 409, STAYS, "The state of the run does not allow this",
-        "",
+        "`oarlock runs get RUN` shows where it stands",
         "Some things can be done only in some states: a finished run cannot be cancelled, an unfinished one cannot be deleted or retried, only a paused one can be resumed.";
     WRONG_TASK_STATE = "E0405", 409, STAYS, "The state of the task does not allow this",
-        "",
+        "`oarlock tasks get TASK` shows where it stands",
         "A task can be completed or failed by hand only while it is open, and retried only when it is a dead letter.";
     STALE_ATTEMPT = "E0406", 409, STAYS, "Another attempt counts now",
         "",
@@ -147,7 +150,7 @@ kinds! {
         "The workflow's `concurrency` lets only so many runs of one key be unfinished, and says that one too many is refused (`on_conflict: reject`).";
     REQUEST_REUSED = "E0410", 422, STAYS, "The Idempotency-Key was used for something else",
         "use a new key for a new request",
-        "An `Idempotency-Key` is remembered for 24 hours with a digest of its request. The same key came again with another request. Repeat the first one exactly, or take a new key.";
+        "An `Idempotency-Key` is remembered for 24 hours with a digest of its request. The same key came again with another request, or a `run_id` with another workflow. Repeat the first one exactly, or take a new key.";
     STALE_BOOT = "E0411", 409, STAYS, "The node has begun another life",
         "look at what it is now: `oarlock nodes list`",
         "Each start of a node's process is a life of its own, with a boot that is later than all before. What was asked names an earlier one, which is over; the detail names the one that counts.";

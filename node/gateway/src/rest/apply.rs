@@ -46,13 +46,12 @@ pub(crate) async fn apply(
         let detail = "a condition (`If-Match`) takes a file with one definition";
         return Err(Fault::new(&table::BAD_FIELD, detail));
     }
-    let mut items = Vec::with_capacity(definitions.len());
+    let mut items: Vec<AppliedDefinition> = Vec::with_capacity(definitions.len());
     for one in definitions {
-        items.push(if dry_run {
-            would(&room, &one, expected)?
-        } else {
-            define(&room, one, expected).await?
-        });
+        let item =
+            if dry_run { would(&room, &one, expected) } else { define(&room, one, expected).await };
+        let item = item.map_err(|fault| stopped(fault, &items))?;
+        items.push(item);
     }
     if let Some(first) = items.first_mut() {
         first.warnings = warnings;
@@ -70,6 +69,17 @@ pub(crate) async fn apply(
         }
     }
     Ok(answer)
+}
+
+/// A failure in the middle of a file: nothing in the file is wrong, so sending it again is the cure. It says what is done already.
+fn stopped(fault: Fault, done: &[AppliedDefinition]) -> Fault {
+    if done.is_empty() {
+        return fault;
+    }
+    let done: Vec<String> =
+        done.iter().map(|item| format!("`{}` (version {})", item.name, item.version)).collect();
+    let detail = format!("{}; applied before that: {}", fault.problem().detail, done.join(", "));
+    fault.detail(detail).hint("apply the file again: what is applied already stays as it is")
 }
 
 /// The body as text. A type that is neither text nor JSON nor YAML is refused; curl's own default is not.
@@ -106,16 +116,20 @@ async fn define(
     expected: Option<Version>,
 ) -> Answer<AppliedDefinition> {
     let name = definition.name.clone();
-    let before = room.replica.read(|view| catalog::find(view, &name));
+    // Others may apply at the same time: whoever made the first version of all has created it.
+    let first = room.replica.read(|view| match catalog::find(view, &name) {
+        Some(_) => Version(0),
+        None => next(view, &name),
+    });
     let command = Command::Define { definition: Box::new(definition), expected };
     let accepted = room.propose(Any::Catalog(command)).await?;
     let Reply::Defined { version, changed } = accepted.reply else {
         return Err(Fault::new(&table::INTERNAL, "a definition was answered with something else"));
     };
-    let change = match (before, changed) {
-        (None, _) => Change::Created,
-        (Some(_), true) => Change::Updated,
-        (Some(_), false) => Change::Unchanged,
+    let change = match (changed, version == first) {
+        (true, true) => Change::Created,
+        (true, false) => Change::Updated,
+        (false, _) => Change::Unchanged,
     };
     Ok(applied(name, change, version))
 }

@@ -102,6 +102,9 @@ async fn respond(
         return page(&room, params, &types, run_id);
     }
     let after = after(params, headers)?;
+    if let Some(after) = after {
+        has_happened(&room, after).await?;
+    }
     if let Some(id) = run_id
         && room.replica.read(|view| nothing_more(view, id, after.unwrap_or_default()))
     {
@@ -124,6 +127,26 @@ fn after(params: &Params, headers: &HeaderMap) -> Answer<Option<Revision>> {
     text.parse().map(|revision| Some(Revision(revision))).map_err(|_| {
         Fault::new(&table::BAD_QUERY, format!("`{text}` is no revision: a whole number"))
     })
+}
+
+/// Refuses a place that lies ahead: it belongs to another node or to data that is gone. A stream from there would be silent for as
+/// long as this feed needs to get so far, and what happens until then would be lost on whoever reads it.
+async fn has_happened(room: &Room, after: Revision) -> Answer<()> {
+    if after <= room.replica.revision() {
+        return Ok(());
+    }
+    // This copy may only be behind.
+    room.replica
+        .barrier()
+        .await
+        .map_err(|fault| Fault::new(&table::NO_LEADER, fault.to_string()).retry_after(RETRY))?;
+    let newest = room.replica.revision();
+    if after <= newest {
+        return Ok(());
+    }
+    let detail = format!("revision {after} has not happened here: the newest is {newest}");
+    Err(Fault::new(&table::BAD_QUERY, detail)
+        .hint("begin anew, without `after` or `Last-Event-ID`"))
 }
 
 /// Whether a run is over and all of it has been seen.
@@ -279,7 +302,7 @@ fn still_there(view: &dyn View, after: Revision) -> Answer<()> {
 }
 
 fn forgotten(after: Revision, oldest: Revision) -> bool {
-    after.0 != 0 && after.0 + 1 < oldest.0
+    after.0 != 0 && after.0.saturating_add(1) < oldest.0
 }
 
 /// Says that a stream begins later than was asked for, because the feed is not kept for ever.

@@ -92,20 +92,24 @@ fn respond(
     params: &Params,
     headers: &HeaderMap,
 ) -> Answer<Response> {
-    let (run, task) = room.replica.read(|view| {
+    let (run, task_id) = room.replica.read(|view| {
         let run = name::find_run(view, id)?;
         let task = task.map(|task| super::tasks::find_id(room, view, id, task));
         Ok::<_, Fault>((run.id, task.transpose()?.map(|(task, _)| task)))
     })?;
     let wanted = Wanted {
         run,
-        task,
+        task: task_id,
         attempt: params.parse::<u32>("attempt")?.map(Attempt),
         tail: params.parse::<usize>("tail")?,
         since: moment(params, "since")?,
         until: moment(params, "until")?,
         plain: accepts(headers, "text/plain"),
     };
+    if let (Some(task), Some(attempt)) = (task, wanted.attempt) {
+        room.replica
+            .read(|view| super::tasks::find(room, view, id, Some(task))?.tried(view, attempt))?;
+    }
     let kind = if wanted.plain { "text/plain; charset=utf-8" } else { "application/x-ndjson" };
     let kind = [(header::CONTENT_TYPE, HeaderValue::from_static(kind))];
     if params.flag("follow")? {

@@ -12,6 +12,7 @@ pub(crate) mod place;
 pub(crate) mod queues;
 pub(crate) mod runs;
 pub(crate) mod settings;
+pub(crate) mod settle;
 pub(crate) mod site;
 pub(crate) mod start;
 pub(crate) mod status;
@@ -68,8 +69,8 @@ fn works() -> OpenApiRouter<Arc<Room>> {
         .routes(routes!(events::of_run))
         .routes(routes!(tasks::of_run))
         .routes(routes!(tasks::get))
-        .routes(routes!(tasks::complete))
-        .routes(routes!(tasks::fail))
+        .routes(routes!(settle::complete))
+        .routes(routes!(settle::fail))
         .routes(routes!(tasks::attempts))
         .routes(routes!(logs::of_task))
         .routes(routes!(tasks::list))

@@ -1,24 +1,20 @@
-//! Tasks of runs: list, look at, settle by hand.
+//! Tasks of runs: listed, and looked at.
 
 use std::sync::Arc;
 
 use axum::extract::State;
-use oarlock_engine::blob::PAYLOAD_BYTES_MAX;
-use oarlock_engine::command::Command as Any;
 use oarlock_engine::id::{Attempt, Item, StepNo, TaskId};
 use oarlock_engine::run::Run;
 use oarlock_engine::run::list::{Cursor, Filter, STATES, page as runs_page};
 use oarlock_engine::store::View;
-use oarlock_engine::task::{self, Command, Failure};
-use oarlock_engine::{blob, catalog, dag};
+use oarlock_engine::{catalog, dag, task};
 use oarlock_proto::v1;
-use oarlock_proto::v1::{CompleteTask, FailTask, TaskStatus};
+use oarlock_proto::v1::TaskStatus;
 use serde_json::Value;
 
 use super::In;
 use super::place::{Id, Ids};
 use super::workflows::full_view;
-use crate::body::Json;
 use crate::convert::task::Frame;
 use crate::convert::{self, name};
 use crate::limit::SCAN_MAX;
@@ -36,12 +32,12 @@ const ALL_PARAMS: [&str; 8] =
 pub(crate) type Spot = (u16, Option<u32>);
 
 /// A task with all that it belongs to.
-struct Found {
+pub(super) struct Found {
     run: Run,
     run_name: String,
     workflow: String,
     book: Arc<Book>,
-    id: TaskId,
+    pub(super) id: TaskId,
 }
 
 impl Found {
@@ -55,11 +51,27 @@ impl Found {
         }
     }
 
-    fn name(&self) -> String {
+    /// `etl/1042/load`.
+    pub(super) fn name(&self) -> String {
         name::task(&self.run_name, &self.book, self.id)
     }
 
-    fn shown(&self, view: &dyn View, full: bool) -> Answer<v1::Task> {
+    /// Refuses an attempt that there never was.
+    pub(super) fn tried(&self, view: &dyn View, attempt: Attempt) -> Answer<()> {
+        let begun = task::tries(view, self.id);
+        if begun.iter().any(|tried| tried.attempt == attempt) {
+            return Ok(());
+        }
+        let name = self.name();
+        let fault = Fault::new(&table::NO_TASK, format!("`{name}` has no attempt {attempt}"));
+        Err(match begun.last() {
+            Some(last) => fault.hint(format!("the last is `{name}@{}`", last.attempt)),
+            None => fault.hint("none has begun yet"),
+        })
+    }
+
+    /// It as callers see it.
+    pub(super) fn shown(&self, view: &dyn View, full: bool) -> Answer<v1::Task> {
         let row = task::get(view, self.id);
         let step = dag::progress(view, self.run.id, self.id.step);
         let of_step =
@@ -205,8 +217,11 @@ pub(crate) async fn get(
     let params = params.only(&["view", "fields"])?;
     let full = full_view(&params, true)?;
     room.read(|view| {
-        let shown = find(&room, view, &id, Some(&task))?.shown(view, full)?;
-        page::pick_fields(&shown, &params)
+        let found = find(&room, view, &id, Some(&task))?;
+        if let Some((.., Some(attempt))) = name::task_parts(&task) {
+            found.tried(view, Attempt(attempt))?;
+        }
+        page::pick_fields(&found.shown(view, full)?, &params)
     })
 }
 
@@ -223,57 +238,12 @@ pub(crate) async fn by_id(
     params: Params,
 ) -> Answer<Read<Value>> {
     let (run, task) = name::split_task(&id)
-        .ok_or_else(|| Fault::new(&table::NO_TASK, format!("`{id}` is no task's id")))?;
+        .filter(|_| room.replica.read(|view| name::find_run(view, &id).is_err()))
+        .ok_or_else(|| {
+            Fault::new(&table::NO_TASK, format!("`{id}` is no task's id"))
+                .hint("a task's id is its run and its name, `etl/1042/load`")
+        })?;
     get(State(room), fresh, Ids(run.to_owned(), task.to_owned()), params).await
-}
-
-/// Completes a task by hand.
-#[utoipa::path(post, path = "/runs/{id}/tasks/{task}/complete", tag = "tasks",
-    request_body = CompleteTask,
-    params(("id" = String, Path, description = "`run_…` or `etl/1042`"),
-           ("task" = String, Path, description = "`load`, or `extract[3]`")),
-    responses((status = 200, body = v1::Task)))]
-pub(crate) async fn complete(
-    State(room): In,
-    Ids(id, task): Ids,
-    Json(body): Json<CompleteTask>,
-) -> Answer<Read<v1::Task>> {
-    let output = convert::payload(body.output.as_ref());
-    if output.0.len() > PAYLOAD_BYTES_MAX {
-        let detail = format!("an output has at most {PAYLOAD_BYTES_MAX} bytes");
-        return Err(Fault::new(&table::TOO_LARGE, detail));
-    }
-    settle(&room, &id, &task, body.attempt, |task, attempt| Command::Complete {
-        task,
-        attempt,
-        worker: None,
-        output,
-        log: blob::Payload::EMPTY,
-    })
-    .await
-}
-
-/// Fails a task by hand.
-#[utoipa::path(post, path = "/runs/{id}/tasks/{task}/fail", tag = "tasks", request_body = FailTask,
-    params(("id" = String, Path, description = "`run_…` or `etl/1042`"),
-           ("task" = String, Path, description = "`load`, or `extract[3]`")),
-    responses((status = 200, body = v1::Task)))]
-pub(crate) async fn fail(
-    State(room): In,
-    Ids(id, task): Ids,
-    Json(body): Json<FailTask>,
-) -> Answer<Read<v1::Task>> {
-    let message = if body.message.is_empty() { "failed by hand".to_owned() } else { body.message };
-    let kind = body.kind.unwrap_or_else(|| "manual".to_owned());
-    let failure = Failure { kind, message, retryable: body.retryable };
-    settle(&room, &id, &task, body.attempt, |task, attempt| Command::Fail {
-        task,
-        attempt,
-        worker: None,
-        failure,
-        log: blob::Payload::EMPTY,
-    })
-    .await
 }
 
 /// Each try of a task, the first one first.
@@ -311,27 +281,8 @@ pub(crate) async fn attempts(
     })
 }
 
-async fn settle(
-    room: &Arc<Room>,
-    id: &str,
-    name: &str,
-    attempt: Option<u32>,
-    command: impl FnOnce(TaskId, Attempt) -> Command,
-) -> Answer<Read<v1::Task>> {
-    let (task, attempt) = room.replica.read(|view| {
-        let found = find(room, view, id, Some(name))?;
-        let row = task::get(view, found.id).ok_or_else(|| {
-            let detail = format!("`{}` has not been opened yet", found.name());
-            Fault::new(&table::WRONG_TASK_STATE, detail)
-        })?;
-        Ok::<_, Fault>((found.id, attempt.map_or(row.attempt, Attempt)))
-    })?;
-    room.propose(Any::Task(command(task, attempt))).await?;
-    room.read(|view| find(room, view, id, Some(name))?.shown(view, false))
-}
-
 /// Finds a run, and a task of it where one is named.
-fn find(room: &Room, view: &dyn View, id: &str, task: Option<&str>) -> Answer<Found> {
+pub(super) fn find(room: &Room, view: &dyn View, id: &str, task: Option<&str>) -> Answer<Found> {
     let run = name::find_run(view, id)?;
     let book = room.shelf.get(view, run.workflow, run.version).ok_or_else(|| {
         let detail = format!("the definition of `{id}` is gone");
@@ -391,7 +342,7 @@ fn next_task(
     let (mut step, mut item) = match after {
         None => (0, None),
         Some((step, Some(item))) => (step, Some(item)),
-        Some((step, None)) => (step + 1, None),
+        Some((step, None)) => (step.saturating_add(1), None),
     };
     while usize::from(step) < found.book.steps.len() {
         let no = StepNo(step);

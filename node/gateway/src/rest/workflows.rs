@@ -328,7 +328,8 @@ fn tagged(shown: Read<v1::Workflow>, params: &Params, headers: &HeaderMap) -> An
     let view = crate::digest::fnv64(state.as_bytes()) & 0xffff;
     let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
     let etag = format!("\"{own}-{view:04x}\"");
-    let fresh = known.is_some_and(|known| known.split(',').any(|tag| tag.trim() == etag));
+    let same = |tag: &str| tag == "*" || tag.trim_start_matches("W/") == etag;
+    let fresh = known.is_some_and(|known| known.split(',').any(|tag| same(tag.trim())));
     let mut answer = if fresh {
         StatusCode::NOT_MODIFIED.into_response()
     } else {

@@ -81,13 +81,31 @@ pub(crate) async fn begin(room: &Room, ask: Ask<'_>, body: StartRun) -> Answer<B
 }
 
 async fn propose(room: &Room, start: Start) -> Answer<Begun> {
+    let workflow = start.workflow.clone();
     let accepted = room.propose(Command::Run(run::Command::Start(Box::new(start)))).await?;
     match accepted.reply {
         Reply::Started { run, number, repeated } => {
+            if repeated {
+                same_workflow(room, run, &workflow)?;
+            }
             Ok(Begun { run, number, repeated, revision: accepted.revision })
         }
         other => Err(Fault::new(&table::INTERNAL, format!("a start was answered with {other:?}"))),
     }
+}
+
+/// Refuses an id that a run of another workflow has: that run is no answer to this start.
+fn same_workflow(room: &Room, id: RunId, workflow: &str) -> Answer<()> {
+    room.replica.read(|view| {
+        let Some(run) = run::get(view, id) else { return Ok(()) };
+        let owner = name::of_workflow(view, &run);
+        if owner == workflow {
+            return Ok(());
+        }
+        let short = name::run(&owner, run.number);
+        let detail = format!("`{id}` is `{short}`, which is no run of `{workflow}`");
+        Err(Fault::new(&table::REQUEST_REUSED, detail).hint("choose a new `run_id` for a new run"))
+    })
 }
 
 /// A repeated start whose run was deleted since.

@@ -271,8 +271,11 @@ fn overlay(retry: &mut Retry, layer: &file::Retry) {
         retry.cap = cap;
     }
     if let Some(factor) = policy.backoff_factor.or(policy.factor) {
-        // Between 1 and 1000, as the schema says.
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "clamped to 1 to 1000, as the schema says"
+        )]
         let milli = (factor.clamp(1.0, 1_000.0) * 1_000.0).round() as u32;
         retry.factor_milli = milli;
     }

@@ -30,6 +30,7 @@ pub struct Converted {
 /// # Errors
 /// A [`Report`] where it is no YAML, or no FlowCtl workflow.
 pub fn from_flowctl(text: &str, file_name: &str) -> Result<Converted, Report> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let report = |problem: Problem| Report::new(file_name, text, vec![problem]);
     let mut roots = read::read(text).map_err(|problem| report(*problem))?;
     let document = Document { text, root: roots.swap_remove(0) };

@@ -5,7 +5,7 @@ use std::ops::Range;
 use serde_json::{Map, Value, json};
 
 use super::code;
-use super::report::{Problem, Severity};
+use super::report::Problem;
 use super::tree::{Node, Spot};
 
 pub(super) struct Document<'a> {
@@ -28,17 +28,7 @@ impl Document<'_> {
             _ if spot.at.is_empty() => self.first_word(spot.at.start),
             _ => spot.at.clone(),
         };
-        Problem {
-            code,
-            severity: Severity::Error,
-            pointer: pointer.to_owned(),
-            span,
-            message: message.into(),
-            label: String::new(),
-            context: None,
-            notes: Vec::new(),
-            topic: String::new(),
-        }
+        Problem::new(code, pointer, span, message)
     }
 
     fn first_word(&self, start: usize) -> Range<usize> {

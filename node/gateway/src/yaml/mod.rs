@@ -13,7 +13,6 @@ mod build;
 mod check;
 mod code;
 mod convert;
-mod diff;
 mod document;
 mod file;
 mod read;
@@ -29,7 +28,6 @@ use oarlock_engine::catalog::{DEFINITION_BYTES_MAX, Definition};
 
 pub use code::TABLE as CODES;
 pub use convert::{Converted, from_flowctl};
-pub use diff::{Change, diff};
 pub use read::{ALIASES_MAX, DEPTH_MAX, DOCUMENTS_MAX, FILE_BYTES_MAX, NODES_MAX};
 pub use report::{PROBLEMS_MAX, Problem, Report, Severity, Violation};
 pub use schema::{explain, workflow as workflow_schema};

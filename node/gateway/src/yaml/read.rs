@@ -9,7 +9,7 @@ use serde_saphyr::options::DuplicateKeyPolicy;
 use serde_saphyr::{Error, Options};
 
 use super::code;
-use super::report::{Problem, Severity};
+use super::report::Problem;
 use super::tree::{Node, Spot, bytes, join};
 
 /// The largest file, in bytes.
@@ -26,7 +26,7 @@ pub const ALIASES_MAX: usize = 1_000;
 /// Reads all documents of a text.
 pub(super) fn read(text: &str) -> Result<Vec<Spot>, Box<Problem>> {
     if text.len() > FILE_BYTES_MAX {
-        let mut problem = syntax(code::TOO_LARGE, 0..0, "the file is too large");
+        let mut problem = Problem::new(code::TOO_LARGE, "", 0..0, "the file is too large");
         problem.label =
             format!("{} KiB, and {} KiB are allowed", text.len() >> 10, FILE_BYTES_MAX >> 10);
         return Err(Box::new(problem));
@@ -36,7 +36,7 @@ pub(super) fn read(text: &str) -> Result<Vec<Spot>, Box<Problem>> {
     let documents: Vec<Spot> =
         documents.into_iter().filter(|document| !matches!(document.node, Node::Null)).collect();
     if documents.is_empty() {
-        let mut problem = syntax(code::SYNTAX, 0..0, "there is nothing in the file");
+        let mut problem = Problem::new(code::SYNTAX, "", 0..0, "there is nothing in the file");
         problem.label = "begin with `kind: workflow`".to_owned();
         problem.topic = "workflow".to_owned();
         return Err(Box::new(problem));
@@ -84,7 +84,8 @@ fn find_duplicates(spot: &Spot, pointer: &str, problems: &mut Vec<Problem>) {
                     Some(first) => {
                         let what = if pointer == "/tasks" { "task" } else { "key" };
                         let message = format!("the {what} `{}` is there twice", key.name);
-                        let mut problem = syntax(code::DUPLICATE, key.at.clone(), message);
+                        let mut problem =
+                            Problem::new(code::DUPLICATE, "", key.at.clone(), message);
                         problem.pointer = join(pointer, &key.name);
                         problem.label = match what {
                             "task" => "give it another name".to_owned(),
@@ -104,20 +105,6 @@ fn find_duplicates(spot: &Spot, pointer: &str, problems: &mut Vec<Problem>) {
     }
 }
 
-fn syntax(code: &'static str, span: Range<usize>, message: impl Into<String>) -> Problem {
-    Problem {
-        code,
-        severity: Severity::Error,
-        pointer: String::new(),
-        span,
-        message: message.into(),
-        label: String::new(),
-        context: None,
-        notes: Vec::new(),
-        topic: String::new(),
-    }
-}
-
 /// The library's error in plain words. The library speaks of scanners and collections; authors think of brackets and indents.
 fn translate(text: &str, error: &Error) -> Problem {
     let error = error.without_snippet();
@@ -130,12 +117,12 @@ fn translate(text: &str, error: &Error) -> Problem {
     });
     let words = error.to_string();
     if let Some(limit) = limit(&words) {
-        let mut problem = syntax(code::TOO_LARGE, at, limit.0);
+        let mut problem = Problem::new(code::TOO_LARGE, "", at, limit.0);
         problem.label = limit.1;
         return problem;
     }
     let (message, label, at) = plain(text, &words, at);
-    let mut problem = syntax(code::SYNTAX, at, message);
+    let mut problem = Problem::new(code::SYNTAX, "", at, message);
     problem.label = label;
     problem
 }
@@ -177,6 +164,11 @@ fn limit(words: &str) -> Option<(String, String)> {
 
 /// What the library's words mean: some of its words, what is wrong, what to do. The first row that fits counts.
 const SAYINGS: &[(&str, &str, &str)] = &[
+    (
+        "cannot deserialize null into string",
+        "there is no name before the `:`",
+        "write one, in quotes if it is `null` or `~`",
+    ),
     ("unclosed bracket", "this bracket is never closed", "its closing bracket is missing"),
     ("misplaced bracket", "this bracket was never opened", "take it out, or quote the text"),
     (

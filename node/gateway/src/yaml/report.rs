@@ -44,6 +44,28 @@ pub struct Problem {
     pub topic: String,
 }
 
+impl Problem {
+    /// An error at a place, with nothing beside its message yet.
+    pub(super) fn new(
+        code: &'static str,
+        pointer: &str,
+        span: Range<usize>,
+        message: impl Into<String>,
+    ) -> Problem {
+        Problem {
+            code,
+            severity: Severity::Error,
+            pointer: pointer.to_owned(),
+            span,
+            message: message.into(),
+            label: String::new(),
+            context: None,
+            notes: Vec::new(),
+            topic: String::new(),
+        }
+    }
+}
+
 /// A problem as programs read it: an element of `violations` in problem+json.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Violation {

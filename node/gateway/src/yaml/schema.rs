@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use oarlock_actors::inputs::word;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
@@ -192,19 +193,6 @@ pub(super) fn allowed(schema: &Value) -> Option<Vec<&str>> {
     }
     let forms = schema.get("oneOf").and_then(Value::as_array)?;
     forms.iter().map(|form| form.get("const").and_then(Value::as_str)).collect()
-}
-
-pub(super) fn word(kind: &str) -> &str {
-    match kind {
-        "string" => "text",
-        "integer" => "a whole number",
-        "number" => "a number",
-        "boolean" => "true or false",
-        "array" => "a list",
-        "object" => "an object",
-        "null" => "nothing",
-        other => other,
-    }
 }
 
 /// Breaks a text into lines of at most 96 letters, the later ones indented.

@@ -169,3 +169,64 @@ async fn a_busy_node_says_when_to_come_back_and_has_done_nothing() {
     let runs = node.get("/runs?count=true&page_size=1").await.expect(200);
     assert_eq!(runs["total"], accepted, "what was refused has left no run");
 }
+
+#[tokio::test]
+async fn a_list_is_no_object_and_a_parameter_is_given_once() {
+    let node = Node::start().await;
+    node.define(HELLO).await;
+    node.post("/workflows/hello/runs", &json!([])).await.problem(400, "E0200");
+    node.put("/queues/default/limit", &json!([3])).await.problem(400, "E0200");
+    node.get("/runs?page_size=1&page_size=2").await.problem(400, "E0203");
+    let filter = node.get("/runs?filter=status%20%3D%20%22x%22").await.problem(400, "E0204");
+    assert!(filter["detail"].as_str().is_some_and(|text| !text.contains("ERROR")), "{filter}");
+}
+
+#[tokio::test]
+async fn an_id_that_a_run_of_another_workflow_has_is_refused() {
+    let node = Node::start().await;
+    node.define(HELLO).await;
+    node.define(PATIENT).await;
+    let id = node.finish("hello").await["id"].clone();
+    let again = json!({"run_id": id});
+    assert_eq!(node.post("/workflows/hello/runs", &again).await.expect(200)["name"], "hello/1");
+    node.post("/workflows/patient/runs", &again).await.problem(422, "E0410");
+}
+
+#[tokio::test]
+async fn what_cannot_be_done_is_said_in_words_of_the_outside() {
+    let node = Node::start().await;
+    node.define(HELLO).await;
+    node.finish("hello").await;
+    let refused = node.post("/runs/hello/1/resume", &json!({})).await.problem(409, "E0404");
+    assert_eq!(refused["detail"], "not possible while the run is completed");
+    let task = "greet";
+    let path = format!("/runs/hello/1/tasks/{task}");
+    let refused = node.post(&format!("{path}/complete"), &json!({})).await.problem(409, "E0405");
+    assert_eq!(refused["detail"], format!("`hello/1/{task}` is completed already"));
+    node.get(&format!("{path}@9")).await.problem(404, "E0303");
+    node.get(&format!("{path}/logs?attempt=9")).await.problem(404, "E0303");
+    node.get(&format!("{path}@1")).await.expect(200);
+    let run = node.get(&format!("/runs/hello%2F1%2F{task}")).await.problem(404, "E0301");
+    assert!(run["hint"].as_str().is_some_and(|hint| hint.contains("tasks get")), "{run}");
+    node.get("/tasks/hello%2F1").await.problem(404, "E0303");
+}
+
+#[tokio::test]
+async fn a_stream_does_not_begin_behind_what_has_not_happened() {
+    let node = Node::start().await;
+    for ahead in ["18446744073709551615", "99999999999"] {
+        let request = node.ask(Method::GET, "/api/v1/events").header("last-event-id", ahead);
+        Node::send(request).await.problem(400, "E0203");
+    }
+}
+
+#[tokio::test]
+async fn whoever_makes_the_first_version_has_created_the_workflow() {
+    let node = Node::start().await;
+    let file =
+        |no: usize| format!("kind: workflow\nname: race\ntasks: {{a{no}: {{noop: {{}}}}}}\n");
+    let files: Vec<String> = (0..16).map(file).collect();
+    let answers = futures::future::join_all(files.iter().map(|file| node.apply(file))).await;
+    let created = answers.iter().filter(|answer| answer.json()["items"][0]["change"] == "created");
+    assert_eq!(created.count(), 1);
+}

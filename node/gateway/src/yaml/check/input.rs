@@ -55,9 +55,9 @@ fn property(input: &Input) -> Value {
 
 /// `10`, not `10.0`.
 fn number(value: f64) -> Value {
-    #[allow(clippy::cast_possible_truncation)]
+    #[allow(clippy::cast_possible_truncation, reason = "what was cut off is seen below")]
     let whole = value as i64;
-    #[allow(clippy::cast_precision_loss)]
+    #[allow(clippy::cast_precision_loss, reason = "a loss makes it differ, and the float is shown")]
     if whole as f64 == value { json!(whole) } else { json!(value) }
 }
 
@@ -165,6 +165,6 @@ impl Check<'_> {
 }
 
 fn whole(value: Option<u64>) -> Option<f64> {
-    #[allow(clippy::cast_precision_loss)]
+    #[allow(clippy::cast_precision_loss, reason = "limits of lists and texts are far below 2^53")]
     value.map(|value| value as f64)
 }
