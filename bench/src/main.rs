@@ -5,11 +5,12 @@
 //! own append + fdatasync is measured in the same run, because it is the unit that durable work is counted in.
 //!
 //! ```text
-//! main ─▶ disk (how fast is an fsync here?) ─▶ node (start the binary) ─▶ plan (what to run) ─▶ load ─▶ report
+//! main ─▶ disk (how fast is an fsync here?) ─▶ node (start the binary) ─▶ idle ─▶ plan (what to run) ─▶ load ─▶ report
 //! ```
 
 mod disk;
 mod door;
+mod idle;
 mod load;
 mod node;
 mod plan;
@@ -50,6 +51,9 @@ struct Single {
     /// Attempts that the node's worker runs at once; no-op tasks take none of the machine while they wait for their commit.
     #[arg(long, default_value_t = 256)]
     slots: u32,
+    /// How long to watch the node before it has anything to do; 0: not at all.
+    #[arg(long, default_value_t = 10)]
+    idle_seconds: u64,
     /// Also write the figures here, as JSON.
     #[arg(long)]
     json: Option<PathBuf>,
@@ -72,6 +76,10 @@ async fn single(args: Single) -> anyhow::Result<()> {
     .context("no directory to work in: name one with --data")?;
     let before = disk::probe(scratch.path(), Duration::from_secs(1))?;
     let node = node::Node::start(args.node_binary, scratch.path().join("node"), args.slots).await?;
+    let idle = match args.idle_seconds {
+        0 => None,
+        seconds => Some(idle::watch(&node, Duration::from_secs(seconds)).await?),
+    };
     let mut figures = Vec::new();
     for step in plan::single().into_iter().filter(|step| step.name().contains(&args.only)) {
         figures.push(load::measure(&node, &step, Duration::from_secs(args.seconds)).await?);
@@ -80,7 +88,7 @@ async fn single(args: Single) -> anyhow::Result<()> {
     node.stop().await?;
     let after = disk::probe(scratch.path(), Duration::from_secs(1))?;
     let disk = disk::Disk::of(&before, &after)?;
-    let report = report::Report::new(disk, memory, figures);
+    let report = report::Report::new(disk, idle, memory, figures);
     report.print();
     if let Some(file) = args.json {
         std::fs::write(&file, serde_json::to_vec_pretty(&report)?)

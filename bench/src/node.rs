@@ -9,6 +9,9 @@ use anyhow::{Context, bail};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
+/// What /proc counts time in: a hundredth of a second on every Linux.
+const TICK: Duration = Duration::from_millis(10);
+
 /// A running node.
 pub(crate) struct Node {
     process: Child,
@@ -58,6 +61,17 @@ impl Node {
             std::fs::read_to_string(format!("/proc/{}/status", self.process.id()?)).ok()?;
         let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
         Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? * 1024)
+    }
+
+    /// What it has used of the processors so far, user and system time together, where /proc tells.
+    pub(crate) fn cpu(&self) -> Option<Duration> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id()?)).ok()?;
+        // The name in brackets may hold blanks; what follows it does not. User and system time are fields 14 and 15.
+        let (_, fields) = stat.rsplit_once(')')?;
+        let mut times = fields.split_whitespace().skip(11);
+        let user: u64 = times.next()?.parse().ok()?;
+        let system: u64 = times.next()?.parse().ok()?;
+        Some(TICK.saturating_mul(u32::try_from(user + system).ok()?))
     }
 
     /// Ends it. What it wrote is thrown away, so nobody waits for a drain.

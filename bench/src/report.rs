@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::disk::Disk;
+use crate::idle::Idle;
 use crate::load::Figure;
 
 /// Everything one run measured.
@@ -14,6 +15,8 @@ pub(crate) struct Report {
     machine: String,
     /// The disk's own pace.
     disk: Disk,
+    /// The node before it had anything to do.
+    idle: Option<Idle>,
     /// Resident memory of the node after the load, in bytes.
     resident_bytes: Option<u64>,
     /// One a measurement.
@@ -22,9 +25,14 @@ pub(crate) struct Report {
 
 impl Report {
     /// Puts it together.
-    pub(crate) fn new(disk: Disk, resident_bytes: Option<u64>, figures: Vec<Figure>) -> Report {
+    pub(crate) fn new(
+        disk: Disk,
+        idle: Option<Idle>,
+        resident_bytes: Option<u64>,
+        figures: Vec<Figure>,
+    ) -> Report {
         let command = std::env::args().collect::<Vec<_>>().join(" ");
-        Report { command, machine: machine(), disk, resident_bytes, figures }
+        Report { command, machine: machine(), disk, idle, resident_bytes, figures }
     }
 
     /// To standard output.
@@ -35,12 +43,21 @@ impl Report {
             "disk      4 KiB append + fdatasync: p50 {} us, p99 {} us ({} samples)",
             self.disk.p50_us, self.disk.p99_us, self.disk.samples
         );
+        if let Some(idle) = &self.idle {
+            println!(
+                "idle      {} MiB resident, {}% of a core, {:.0} log entries a minute (over {} s)",
+                idle.resident_bytes.map_or("-".to_owned(), |bytes| (bytes >> 20).to_string()),
+                idle.cpu_percent.map_or("-".to_owned(), |percent| format!("{percent:.1}")),
+                idle.log_entries_per_minute,
+                idle.seconds
+            );
+        }
         if let Some(bytes) = self.resident_bytes {
             println!("memory    {} MiB resident after the load", bytes >> 20);
         }
         println!();
         println!(
-            "{:<14} {:>9} {:>11} {:>9} {:>9} {:>9} {:>9} {:>10} {:>12} {:>6}",
+            "{:<14} {:>9} {:>11} {:>9} {:>9} {:>9} {:>9} {:>10} {:>12} {:>12} {:>6}",
             "what",
             "runs",
             "tasks/s",
@@ -49,12 +66,13 @@ impl Report {
             "p99 us",
             "max us",
             "p50/fsync",
+            "cpu us/task",
             "fsyncs/task",
             "busy"
         );
         for figure in &self.figures {
             println!(
-                "{:<14} {:>9} {:>11.0} {:>9} {:>9} {:>9} {:>9} {:>10.1} {:>12} {:>6}",
+                "{:<14} {:>9} {:>11.0} {:>9} {:>9} {:>9} {:>9} {:>10.1} {:>12} {:>12} {:>6}",
                 figure.name,
                 figure.runs,
                 figure.tasks_per_s,
@@ -63,6 +81,7 @@ impl Report {
                 figure.p99_us,
                 figure.max_us,
                 figure.p50_us as f64 / self.disk.p50_us.max(1) as f64,
+                figure.cpu_us_per_task.map_or("-".to_owned(), |each| format!("{each:.0}")),
                 figure.fsyncs_per_task.map_or("-".to_owned(), |each| format!("{each:.3}")),
                 figure.busy
             );

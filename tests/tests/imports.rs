@@ -140,12 +140,9 @@ const LAWS: [Law; 9] = [
         inside: &["oarlock-client", "oarlock-engine", "oarlock-raft"],
         outside: &[
             "anyhow",
-            "bytes",
             "clap",
             "hdrhistogram",
-            "http-body-util",
-            "hyper",
-            "hyper-util",
+            "httparse",
             "serde",
             "serde_json",
             "tempfile",

@@ -3,9 +3,14 @@
 //! It is one template, but for the order of things: the variables of a `run` are computed first, and its command may then name
 //! them as `env`.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use super::fault::Fault;
+use super::reading::{Local, Names, Reading};
+use super::reads::Reads;
 use super::template::Template;
 use super::{Mention, Scope};
 
@@ -16,6 +21,7 @@ pub struct Action {
     name: String,
     env: Template,
     body: Template,
+    reads: Arc<Reads>,
 }
 
 impl Action {
@@ -31,11 +37,11 @@ impl Action {
         let mut body = body.clone();
         let env = body.as_object_mut().and_then(|body| body.shift_remove("env"));
         let env = Template::parse(&env.unwrap_or(Value::Null));
-        Ok(Action {
-            name: name.clone(),
-            env: env.map_err(|fault| fault.under("env").under(name))?,
-            body: Template::parse(&body).map_err(|fault| fault.under(name))?,
-        })
+        let env = env.map_err(|fault| fault.under("env").under(name))?;
+        let body = Template::parse(&body).map_err(|fault| fault.under(name))?;
+        let mut reads = Reads::clone(env.reads());
+        reads.join(body.reads());
+        Ok(Action { name: name.clone(), env, body, reads: Arc::new(reads) })
     }
 
     /// The names its expressions mention.
@@ -53,19 +59,36 @@ impl Action {
         names
     }
 
+    /// The names of a scope, as far as this action reads them.
+    pub(crate) fn names(&self) -> Names {
+        Names::new(&self.reads)
+    }
+
     /// Computes the action: the same shape, with nothing left to compute.
     ///
     /// # Errors
     /// A [`Fault`] where an expression cannot be computed.
     pub fn evaluate(&self, scope: &Scope) -> Result<Value, Fault> {
+        self.evaluate_in(&self.names().read(scope, scope.now), &Local::of(scope))
+    }
+
+    /// Computes the action in a scope that was read for it.
+    ///
+    /// # Errors
+    /// A [`Fault`] where an expression cannot be computed.
+    pub(crate) fn evaluate_in(
+        &self,
+        reading: &Reading<'_>,
+        local: &Local<'_>,
+    ) -> Result<Value, Fault> {
         let here = |fault: Fault| fault.under(&self.name);
-        let env = self.env.evaluate(scope).map_err(|fault| here(fault.under("env")))?;
+        let env = self.env.evaluate_in(reading, local).map_err(|fault| here(fault.under("env")))?;
         let Value::Object(env) = env else {
-            let body = self.body.evaluate(scope).map_err(here)?;
+            let body = self.body.evaluate_in(reading, local).map_err(here)?;
             return Ok(Value::Object(Map::from_iter([(self.name.clone(), body)])));
         };
         let mut texts = Map::new();
-        let mut inner = Scope { env: Default::default(), ..scope.clone() };
+        let mut known = BTreeMap::new();
         for (name, value) in env {
             let text = match value {
                 Value::Null => continue,
@@ -76,10 +99,11 @@ impl Action {
                 let fault = Fault::new("a variable cannot hold a zero byte");
                 return Err(here(fault.under(&name).under("env")));
             }
-            inner.env.insert(name.clone(), text.clone());
+            known.insert(name.clone(), text.clone());
             texts.insert(name, Value::String(text));
         }
-        let mut body = self.body.evaluate(&inner).map_err(here)?;
+        let inner = Local { env: &known, ..*local };
+        let mut body = self.body.evaluate_in(reading, &inner).map_err(here)?;
         if let Some(body) = body.as_object_mut() {
             body.insert("env".to_owned(), Value::Object(texts));
         }

@@ -1,15 +1,17 @@
 //! One CEL expression: parsed, its names checked, its meter built in; then evaluated as often as needed.
 
+use std::sync::Arc;
+
+use cel::Value as CelValue;
 use cel::common::ast::{Expr, IdedExpr, SourceInfo};
-use cel::common::value::CowVal;
 use cel::parser::Parser;
-use cel::{Context, Value as CelValue};
 use serde_json::Value;
 
-use super::convert::{self, Boxed};
+use super::convert;
 use super::fault::{self, Fault, Sort};
-use super::function::ENV;
 use super::names::{self, Mention, Name};
+use super::reading::{Local, Names, Reading};
+use super::reads::Reads;
 use super::{EXPRESSION_BYTES_MAX, EXPRESSION_DEPTH_MAX, Scope, WORK_MAX, tree, work};
 
 /// An expression that was understood.
@@ -24,6 +26,8 @@ pub struct Expression {
     mentions: Vec<Mention>,
     /// Where the expression is a plain path: its root and its steps.
     path: Option<(String, Vec<String>)>,
+    /// What it reads, if it is no plain path.
+    reads: Arc<Reads>,
 }
 
 impl Expression {
@@ -55,8 +59,9 @@ impl Expression {
         }
         let mentions = names::collect(text, &written, &source)?;
         let path = tree::path(&written);
+        let reads = Arc::new(Reads::of(&written));
         let metered = work::meter(written.clone());
-        Ok(Expression { text: text.to_owned(), written, metered, source, mentions, path })
+        Ok(Expression { text: text.to_owned(), written, metered, source, mentions, path, reads })
     }
 
     /// The expression as written.
@@ -89,85 +94,51 @@ impl Expression {
     /// # Errors
     /// A [`Fault`] where the data is not what the expression expects, or the evaluation would do too much.
     pub fn evaluate(&self, scope: &Scope) -> Result<Value, Fault> {
+        let names = Names::new(&self.reads);
+        self.evaluate_in(&names.read(scope, scope.now), &Local::of(scope))
+    }
+
+    /// What it comes to in a scope that is read for several expressions; it must be read for this one, too.
+    pub(super) fn evaluate_in(
+        &self,
+        reading: &Reading<'_>,
+        local: &Local<'_>,
+    ) -> Result<Value, Fault> {
         if let Some((root, steps)) = &self.path
-            && let Some(value) = convert::lookup(scope, root, steps)
+            && let Some(value) = convert::lookup(reading.scope, local, root, steps)
         {
             return Ok(value);
         }
-        let mut context = Context::with_env(ENV.clone());
-        self.bind(scope, &mut context)?;
+        let mut context = reading.context()?.new_inner_scope();
+        for name in ["item", "index", "env"] {
+            if let Some(reads) = self.reads.part(name)
+                && let Some(value) = convert::local(local, name, reads)
+            {
+                context.add_variable_as_val(name, value);
+            }
+        }
         work::reset(WORK_MAX);
         match CelValue::resolve_val(&self.metered, &context) {
             Ok(value) => convert::to_json(&*value),
             Err(error) => {
                 let fault = fault::of_evaluation(&self.text, &self.written, &self.source, &error);
-                Err(self.explain(scope, fault).sort(Sort::Data))
+                Err(self.explain(local, fault).sort(Sort::Data))
             }
         }
     }
 
-    /// Gives the names it mentions their values.
-    fn bind<'v>(&'v self, scope: &'v Scope, context: &mut Context<'_, 'v>) -> Result<(), Fault> {
-        let tasks: Vec<&str> = self
-            .mentions
-            .iter()
-            .filter_map(|mention| match &mention.name {
-                Name::Task(name) => Some(name.as_str()),
-                _ => None,
-            })
-            .collect();
-        for mention in &self.mentions {
-            let root = match &mention.name {
-                Name::Task(_) => "tasks",
-                Name::Input(_) | Name::Inputs => "inputs",
-                Name::Run(_) => "run",
-                Name::Item => "item",
-                Name::Index => "index",
-                Name::Env => "env",
-                Name::Function(name) => {
-                    self.bind_function(scope, name, context)?;
-                    continue;
-                }
-            };
-            if context.get_variable(root).is_none()
-                && let Some(value) = convert::root(scope, root, &tasks)
-            {
-                let value: Boxed<'v> = value?;
-                context.add_variable_as_val(root, value);
-            }
-        }
-        Ok(())
-    }
-
-    fn bind_function(
-        &self,
-        scope: &Scope,
-        name: &str,
-        context: &mut Context<'_, '_>,
-    ) -> Result<(), Fault> {
-        let (succeeded, failed) = (scope.succeeded, scope.failed);
-        let added = match name {
-            "always" => context.add_function(name, || true),
-            "succeeded" => context.add_function(name, move || succeeded),
-            "failed" => context.add_function(name, move || failed),
-            "now" => {
-                let moment = CowVal::Owned(convert::moment(scope.now)?);
-                let moment = CelValue::try_from(moment.as_ref())
-                    .map_err(|error| Fault::new(error.to_string()))?;
-                context.add_function(name, move || moment.clone())
-            }
-            _ => Ok(()),
-        };
-        added.map_err(|error| Fault::new(error.to_string()))
+    /// What it reads of the names it mentions.
+    pub(super) fn reads(&self) -> &Reads {
+        &self.reads
     }
 
     /// Says more where the plain reason is that a name has no value here.
-    fn explain(&self, scope: &Scope, fault: Fault) -> Fault {
+    fn explain(&self, local: &Local<'_>, fault: Fault) -> Fault {
         let missing = |wanted: &Name| self.mentions.iter().any(|mention| mention.name == *wanted);
-        if scope.item.is_none() && missing(&Name::Item) {
+        if local.item.is_none() && missing(&Name::Item) {
             return Fault::new("`item` has a value only in a task with `each`");
         }
-        if scope.index.is_none() && missing(&Name::Index) {
+        if local.index.is_none() && missing(&Name::Index) {
             return Fault::new("`index` has a value only in a task with `each`");
         }
         fault

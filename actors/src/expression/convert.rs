@@ -1,6 +1,6 @@
 //! JSON into CEL values and back.
 //!
-//! Texts are borrowed, not copied. JSON's numbers become CEL's `int` where they are whole and fit (so that `inputs.n + 1` works),
+//! Texts are borrowed, not copied, and what no expression reads is left as it is. JSON's numbers become CEL's `int` where they are whole and fit (so that `inputs.n + 1` works),
 //! else `uint` or `double`. On the way back keys are sorted (CEL's maps have no order), moments become RFC 3339, durations `90s`.
 
 use std::collections::{BTreeMap, HashMap};
@@ -16,12 +16,25 @@ use serde_json::{Map, Number, Value};
 
 use super::fault::Fault;
 use super::function::ENV;
+use super::reading::Local;
+use super::reads::Reads;
 use super::{RunView, Scope, TaskView};
 
-/// A value for one evaluation.
+#[cfg(test)]
+thread_local! {
+    /// How many values were converted on this thread: tests count them, because time is nobody's proof.
+    pub(super) static CONVERTED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+/// A value for some evaluations.
 pub(super) type Boxed<'v> = Box<dyn Val + 'v>;
 
-pub(super) fn to_cel<'v>(value: &'v Value) -> Boxed<'v> {
+/// How a text goes over: borrowed from the JSON, or copied.
+type Text<'v, 'o> = fn(&'v str) -> CelString<'o>;
+
+fn to_cel<'v, 'o>(value: &'v Value, text: Text<'v, 'o>) -> Boxed<'o> {
+    #[cfg(test)]
+    CONVERTED.set(CONVERTED.get() + 1);
     match value {
         Value::Null => Box::new(CelNull),
         Value::Bool(truth) => Box::new(CelBool::from(*truth)),
@@ -30,74 +43,115 @@ pub(super) fn to_cel<'v>(value: &'v Value) -> Boxed<'v> {
             (None, Some(whole)) => Box::new(CelUInt::from(whole)),
             (None, None) => Box::new(CelDouble::from(number.as_f64().unwrap_or(f64::NAN))),
         },
-        Value::String(text) => Box::new(CelString::from(text.as_str())),
-        Value::Array(list) => Box::new(CelList::from(list.iter().map(to_cel).collect::<Vec<_>>())),
+        Value::String(value) => Box::new(text(value)),
+        Value::Array(list) => {
+            let list: Vec<_> = list.iter().map(|value| to_cel(value, text)).collect();
+            Box::new(CelList::from(list))
+        }
         Value::Object(object) => {
-            map(object.iter().map(|(key, value)| (key.as_str(), to_cel(value))))
+            map(object.iter().map(|(key, value)| (text(key), to_cel(value, text))))
         }
     }
 }
 
-fn map<'v>(entries: impl IntoIterator<Item = (&'v str, Boxed<'v>)>) -> Boxed<'v> {
-    let entries: HashMap<CelMapKey<'v>, Boxed<'v>> =
-        entries.into_iter().map(|(key, value)| (CelMapKey::from(key), value)).collect();
+/// Those parts of a value that are read; of what is no object, everything.
+fn pruned<'v, 'o>(value: &'v Value, reads: &Reads, text: Text<'v, 'o>) -> Boxed<'o> {
+    match (value, reads) {
+        (Value::Object(object), Reads::Parts(parts)) => {
+            let found = parts.iter().filter_map(|(name, reads)| {
+                let (key, value) = object.get_key_value(name)?;
+                Some((text(key), pruned(value, reads, text)))
+            });
+            map(found)
+        }
+        (value, _) => to_cel(value, text),
+    }
+}
+
+fn map<'o>(entries: impl IntoIterator<Item = (CelString<'o>, Boxed<'o>)>) -> Boxed<'o> {
+    let entries: HashMap<CelMapKey<'o>, Boxed<'o>> =
+        entries.into_iter().map(|(key, value)| (CelMapKey::String(key), value)).collect();
     Box::new(CelMap::from(entries))
 }
 
-fn text(text: &str) -> Boxed<'_> {
-    Box::new(CelString::from(text))
+fn copied(text: &str) -> CelString<'static> {
+    CelString::from(text.to_owned())
+}
+
+fn borrowed(text: &str) -> CelString<'_> {
+    CelString::from(text)
+}
+
+fn text(text: &str) -> Boxed<'static> {
+    Box::new(copied(text))
+}
+
+/// An object with names of ours.
+fn object(entries: Vec<(&'static str, Boxed<'static>)>) -> Boxed<'static> {
+    map(entries.into_iter().map(|(key, value)| (CelString::from(key), value)))
 }
 
 fn number<'v>(value: u64) -> Boxed<'v> {
     Box::new(CelInt::from(i64::try_from(value).unwrap_or(i64::MAX)))
 }
 
-/// The value of a name at the beginning of a path.
-pub(super) fn root<'v>(
-    scope: &'v Scope,
-    name: &str,
-    tasks: &[&'v str],
-) -> Option<Result<Boxed<'v>, Fault>> {
-    let value = match name {
-        "inputs" => to_cel(&scope.inputs),
-        "tasks" => {
-            let known = tasks.iter().filter_map(|name| Some((*name, scope.tasks.get(*name)?)));
-            map(known.map(|(name, view)| (name, task(view))))
-        }
-        "run" => return Some(run(&scope.run)),
-        "item" => to_cel(scope.item.as_ref()?),
-        "index" => number(scope.index?),
-        "env" => map(scope.env.iter().map(|(key, value)| (key.as_str(), text(value)))),
-        _ => return None,
-    };
-    Some(Ok(value))
+/// The value of a name that a scope has: `inputs`, `tasks`, `run`. It lives on when the scope is gone.
+pub(super) fn root(scope: &Scope, name: &str, reads: &Reads) -> Result<Boxed<'static>, Fault> {
+    Ok(match name {
+        "inputs" => pruned(&scope.inputs, reads, copied),
+        "tasks" => map(scope
+            .tasks
+            .iter()
+            .filter_map(|(name, view)| Some((copied(name), task(view, reads.part(name)?))))),
+        _ => run(&scope.run, reads)?,
+    })
 }
 
-fn task(view: &TaskView) -> Boxed<'_> {
-    let outputs: Vec<_> = view.outputs.iter().map(to_cel).collect();
-    map([
-        ("status", text(&view.status)),
-        ("output", to_cel(&view.output)),
-        ("outputs", Box::new(CelList::from(outputs)) as Boxed<'_>),
-        ("error", to_cel(&view.error)),
-        ("attempts", number(view.attempts)),
-    ])
+/// The value of a name that differs from item to item: `item`, `index`, `env`.
+pub(super) fn local<'v>(local: &Local<'v>, name: &str, reads: &Reads) -> Option<Boxed<'v>> {
+    Some(match name {
+        "item" => pruned(local.item?, reads, borrowed),
+        "index" => number(local.index?),
+        _ => map(local
+            .env
+            .iter()
+            .map(|(key, value)| (borrowed(key), Box::new(borrowed(value)) as Boxed<'v>))),
+    })
 }
 
-fn run(view: &RunView) -> Result<Boxed<'_>, Fault> {
-    let labels = view.labels.iter().map(|(key, value)| (key.as_str(), text(value)));
-    Ok(map([
+fn task(view: &TaskView, reads: &Reads) -> Boxed<'static> {
+    let mut entries = vec![("status", text(&view.status)), ("attempts", number(view.attempts))];
+    if let Some(reads) = reads.part("output") {
+        entries.push(("output", pruned(&view.output, reads, copied)));
+    }
+    if reads.part("outputs").is_some() {
+        let outputs: Vec<_> = view.outputs.iter().map(|one| to_cel(one, copied)).collect();
+        entries.push(("outputs", Box::new(CelList::from(outputs))));
+    }
+    if let Some(reads) = reads.part("error") {
+        entries.push(("error", pruned(&view.error, reads, copied)));
+    }
+    object(entries)
+}
+
+fn run(view: &RunView, reads: &Reads) -> Result<Boxed<'static>, Fault> {
+    let labels = view.labels.iter().map(|(key, value)| (copied(key), text(value)));
+    let mut entries = vec![
         ("id", text(&view.id)),
         ("key", text(&view.key)),
         ("workflow", text(&view.workflow)),
         ("version", number(view.version)),
         ("number", number(view.number)),
         ("attempt", number(view.attempt)),
-        ("started_at", moment(view.started_at)?),
-        ("scheduled_at", moment(view.scheduled_at)?),
         ("by", text(&view.by)),
         ("labels", map(labels)),
-    ]))
+    ];
+    for (name, at) in [("started_at", view.started_at), ("scheduled_at", view.scheduled_at)] {
+        if reads.part(name).is_some() {
+            entries.push((name, moment(at)?));
+        }
+    }
+    Ok(object(entries))
 }
 
 /// RFC 3339 in UTC.
@@ -116,12 +170,17 @@ pub(super) fn moment<'v>(at: Moment) -> Result<Boxed<'v>, Fault> {
 }
 
 /// The value at a plain path, without a detour through CEL. None: the path needs CEL, or leads nowhere.
-pub(super) fn lookup(scope: &Scope, root: &str, steps: &[String]) -> Option<Value> {
+pub(super) fn lookup(
+    scope: &Scope,
+    local: &Local<'_>,
+    root: &str,
+    steps: &[String],
+) -> Option<Value> {
     let (start, rest) = match (root, steps) {
         ("inputs", rest) => (&scope.inputs, rest),
-        ("item", rest) => (scope.item.as_ref()?, rest),
-        ("index", []) => return scope.index.map(Value::from),
-        ("env", [name]) => return scope.env.get(name).cloned().map(Value::from),
+        ("item", rest) => (local.item?, rest),
+        ("index", []) => return local.index.map(Value::from),
+        ("env", [name]) => return local.env.get(name).cloned().map(Value::from),
         ("tasks", [task, field, rest @ ..]) => {
             let view = scope.tasks.get(task)?;
             match (field.as_str(), rest) {

@@ -10,7 +10,7 @@
 //!                  │ compile: CEL, names checked,      │ JSON in, CEL values, JSON out;
 //!                  │ charges for work written in       │ a plain path (`tasks.a.output`) never becomes CEL at all
 //!                  ▼                                   ▼
-//!            names it mentions                   Fault: pointer, position, message, hint
+//!       names it mentions, what it reads     Fault: pointer, position, message, hint
 //! ```
 //!
 //! Evaluation happens outside the engine and its verdict is proposed as data: two replicas with two versions of this library
@@ -23,6 +23,8 @@ mod duration;
 mod fault;
 mod function;
 mod names;
+mod reading;
+mod reads;
 mod scan;
 mod template;
 mod tree;
@@ -38,6 +40,7 @@ pub use compile::Expression;
 pub use duration::{DURATION_MAX, duration, spell};
 pub use fault::{Fault, Sort};
 pub use names::{FUNCTIONS, Mention, Name, RUN_FIELDS, TASK_FIELDS, nearest};
+pub(crate) use reading::{Local, Names};
 pub use template::{Condition, Template, kind_of};
 
 /// The longest expression, in bytes.
@@ -88,7 +91,7 @@ pub struct TaskView {
 }
 
 /// The run, as expressions see it.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RunView {
     /// `run_…`
     pub id: String,

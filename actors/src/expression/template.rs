@@ -1,5 +1,7 @@
 //! JSON with `${{ }}` in its texts, and conditions.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use oarlock_engine::blob::PAYLOAD_BYTES_MAX;
@@ -8,6 +10,8 @@ use super::compile::Expression;
 use super::convert;
 use super::fault::Fault;
 use super::names::{Mention, Name};
+use super::reading::{Local, Names, Reading};
+use super::reads::Reads;
 use super::scan::{Piece, scan};
 use super::{Scope, TEMPLATE_DEPTH_MAX};
 
@@ -19,6 +23,7 @@ use super::{Scope, TEMPLATE_DEPTH_MAX};
 pub struct Template {
     node: Node,
     mentions: Vec<Mention>,
+    reads: Arc<Reads>,
 }
 
 #[derive(Debug)]
@@ -61,7 +66,9 @@ impl Template {
     pub fn parse_all(value: &Value, faults: &mut Vec<Fault>) -> Template {
         let mut mentions = Vec::new();
         let node = read(value, 0, &mut mentions, faults);
-        Template { node, mentions }
+        let mut reads = Reads::default();
+        gather(&node, &mut reads);
+        Template { node, mentions, reads: Arc::new(reads) }
     }
 
     /// The names its expressions mention.
@@ -96,8 +103,23 @@ impl Template {
     /// # Errors
     /// A [`Fault`] where an expression cannot be computed, or the whole is larger than a payload may be.
     pub fn evaluate(&self, scope: &Scope) -> Result<Value, Fault> {
+        let names = Names::new(&self.reads);
+        self.evaluate_in(&names.read(scope, scope.now), &Local::of(scope))
+    }
+
+    /// Computes the value in a scope that is read for several templates; it must be read for this one, too.
+    pub(super) fn evaluate_in(
+        &self,
+        reading: &Reading<'_>,
+        local: &Local<'_>,
+    ) -> Result<Value, Fault> {
         let mut left = PAYLOAD_BYTES_MAX;
-        compute(&self.node, scope, &mut left)
+        compute(&self.node, reading, local, &mut left)
+    }
+
+    /// What its expressions read.
+    pub(super) fn reads(&self) -> &Reads {
+        &self.reads
     }
 }
 
@@ -288,16 +310,38 @@ fn read_text(text: &str, mentions: &mut Vec<Mention>, faults: &mut Vec<Fault>) -
     }
 }
 
-fn compute(node: &Node, scope: &Scope, left: &mut usize) -> Result<Value, Fault> {
+/// Everything that the expressions of a value read.
+fn gather(node: &Node, reads: &mut Reads) {
+    match node {
+        Node::Fixed(_) => {}
+        Node::Lone(code) => reads.join(code.expression.reads()),
+        Node::Text(parts) => {
+            for part in parts {
+                if let Part::Code(code) = part {
+                    reads.join(code.expression.reads());
+                }
+            }
+        }
+        Node::List(nodes) => nodes.iter().for_each(|node| gather(node, reads)),
+        Node::Object(nodes) => nodes.iter().for_each(|(_, node)| gather(node, reads)),
+    }
+}
+
+fn compute(
+    node: &Node,
+    reading: &Reading<'_>,
+    local: &Local<'_>,
+    left: &mut usize,
+) -> Result<Value, Fault> {
     match node {
         Node::Fixed(value) => spend(value.clone(), left),
-        Node::Lone(code) => spend(code.evaluate(scope)?, left),
+        Node::Lone(code) => spend(code.evaluate(reading, local)?, left),
         Node::Text(parts) => {
             let mut text = String::new();
             for part in parts {
                 match part {
                     Part::Text(plain) => text.push_str(plain),
-                    Part::Code(code) => match code.evaluate(scope)? {
+                    Part::Code(code) => match code.evaluate(reading, local)? {
                         Value::String(value) => text.push_str(&value),
                         Value::Null => {}
                         other => text.push_str(&other.to_string()),
@@ -313,13 +357,14 @@ fn compute(node: &Node, scope: &Scope, left: &mut usize) -> Result<Value, Fault>
             .iter()
             .enumerate()
             .map(|(place, node)| {
-                compute(node, scope, left).map_err(|fault| fault.under(&place.to_string()))
+                compute(node, reading, local, left).map_err(|fault| fault.under(&place.to_string()))
             })
             .collect(),
         Node::Object(nodes) => {
             let mut object = Map::with_capacity(nodes.len());
             for (key, node) in nodes {
-                let value = compute(node, scope, left).map_err(|fault| fault.under(key))?;
+                let value =
+                    compute(node, reading, local, left).map_err(|fault| fault.under(key))?;
                 object.insert(key.clone(), value);
             }
             Ok(Value::Object(object))
@@ -328,8 +373,8 @@ fn compute(node: &Node, scope: &Scope, left: &mut usize) -> Result<Value, Fault>
 }
 
 impl Code {
-    fn evaluate(&self, scope: &Scope) -> Result<Value, Fault> {
-        self.expression.evaluate(scope).map_err(|fault| fault.shifted(self.start))
+    fn evaluate(&self, reading: &Reading<'_>, local: &Local<'_>) -> Result<Value, Fault> {
+        self.expression.evaluate_in(reading, local).map_err(|fault| fault.shifted(self.start))
     }
 }
 

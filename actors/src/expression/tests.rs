@@ -291,3 +291,58 @@ fn arbitrary_text_never_panics() {
         let _ = Condition::parse(&text);
     }
 }
+
+/// How many values of a scope became CEL while something was computed.
+fn converted(compute: impl FnOnce()) -> usize {
+    convert::CONVERTED.set(0);
+    compute();
+    convert::CONVERTED.get()
+}
+
+#[test]
+fn only_what_is_read_is_converted() {
+    let scope = Scope {
+        inputs: json!({"large": (0..10_000).collect::<Vec<_>>(), "n": 4, "deep": {"a": 1, "b": [1]}}),
+        ..scope()
+    };
+    let count = |text: &str, expected: Value| {
+        let expression = Expression::parse(text).expect(text);
+        converted(|| assert_eq!(expression.evaluate(&scope), Ok(expected), "{text}"))
+    };
+    assert_eq!(count("inputs.large", json!((0..10_000).collect::<Vec<_>>())), 0);
+    assert_eq!(count("inputs.n + 1", json!(5)), 1);
+    assert_eq!(count("inputs.deep.a + inputs.n", json!(5)), 2);
+    assert_eq!(count("inputs['deep']['b'][0] + 1", json!(2)), 2);
+    assert_eq!(count("has(inputs.deep.c) ? 1 : 2", json!(2)), 0);
+    assert_eq!(count("size(inputs.large)", json!(10_000)), 10_001);
+    assert_eq!(count("tasks.load.attempts + 1", json!(3)), 0);
+}
+
+#[test]
+fn what_items_share_is_converted_once() {
+    let action = json!({"call": {
+        "name": "x",
+        "input": ["${{ inputs.large[index] + item.n }}", "${{ inputs.large.size() }}"],
+    }});
+    let action = Action::parse(&action).expect("an action");
+    let scope = Scope {
+        inputs: json!({"large": (0..1_000).collect::<Vec<_>>(), "other": [1, 2, 3]}),
+        ..Scope::default()
+    };
+    let names = action.names();
+    let mut counts = Vec::new();
+    for index in 0..1_000 {
+        // A reading serves some items; the next one finds the names converted.
+        let reading = names.read(&scope, Moment(index));
+        let (item, env) = (json!({"n": 1, "more": [1, 2, 3]}), BTreeMap::new());
+        let local = Local { item: Some(&item), index: Some(index), env: &env };
+        counts.push(converted(|| {
+            let made = action.evaluate_in(&reading, &local);
+            let input = json!([index + 1, 1_000]);
+            assert_eq!(made, Ok(json!({"call": {"name": "x", "input": input}})));
+        }));
+    }
+    // The list with its elements, once; and of each item the one number.
+    assert_eq!(counts[0], 1_002);
+    assert!(counts[1..].iter().all(|count| *count == 1), "{:?}", &counts[..5]);
+}

@@ -13,6 +13,7 @@
 pub mod action;
 pub(crate) mod agenda;
 pub(crate) mod book;
+pub(crate) mod fanout;
 pub(crate) mod resolve;
 pub(crate) mod scope;
 

@@ -10,7 +10,7 @@ use oarlock_engine::blob::Payload;
 use oarlock_engine::catalog::{self, Order, Workflow};
 use oarlock_engine::dag::{self, ANSWERS_MAX, Answer, ITEMS_MAX, Question, What};
 use oarlock_engine::id::{Item, RoleId, RunId, StepNo};
-use oarlock_engine::run;
+use oarlock_engine::run::{self, Run};
 use oarlock_engine::store::View;
 use oarlock_engine::task::Failure;
 use oarlock_engine::time::Moment;
@@ -18,8 +18,9 @@ use serde_json::Value;
 
 use super::action;
 use super::book::{Book, Parsed, Wrong};
+use super::fanout::{Fanout, Fanouts};
 use super::scope;
-use crate::expression::{RunView, Scope, kind_of};
+use crate::expression::{Fault, Local, RunView, Scope, kind_of};
 use crate::inputs::{Inputs, Violation};
 use crate::shelf::Shelf;
 use crate::worker::executor::failure;
@@ -31,14 +32,35 @@ const ANSWERS_BYTES_MAX: usize = 2 << 20;
 #[derive(Default)]
 pub(crate) struct Resolver {
     books: Shelf<Book>,
+    fanouts: Fanouts,
 }
 
-/// What was read for the question before: the next one is often about the same step.
+/// Answers so far, and how large they are.
 #[derive(Default)]
-struct Desk {
-    about: Option<(RunId, StepNo)>,
-    scope: Scope,
-    items: Vec<Value>,
+struct Pile {
+    answers: Vec<(Question, Answer)>,
+    bytes: usize,
+}
+
+impl Pile {
+    /// Adds the answer to a question, or why there is none. False: the pile is high enough.
+    fn add(
+        &mut self,
+        question: Question,
+        computed: impl FnOnce() -> Result<Answer, Wrong>,
+    ) -> bool {
+        let answer = match catch_unwind(AssertUnwindSafe(computed)) {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(wrong)) => Answer::Fail(failure("expression", wrong.0, false)),
+            Err(_) => {
+                tracing::error!(?question, "answering panicked");
+                Answer::Fail(failure("panic", "computing it panicked".to_owned(), false))
+            }
+        };
+        self.bytes += size(&answer);
+        self.answers.push((question, answer));
+        self.bytes < ANSWERS_BYTES_MAX
+    }
 }
 
 impl Resolver {
@@ -49,69 +71,123 @@ impl Resolver {
         role: RoleId,
         now: Moment,
     ) -> Vec<(Question, Answer)> {
-        let mut desk = Desk::default();
-        let mut answers = Vec::new();
-        let mut bytes = 0;
-        for question in dag::questions(view, role, ANSWERS_MAX) {
-            let answered =
-                catch_unwind(AssertUnwindSafe(|| self.answer(view, question, now, &mut desk)));
-            let answer = match answered {
-                Ok(Ok(answer)) => answer,
-                Ok(Err(wrong)) => Answer::Fail(failure("expression", wrong.0, false)),
-                Err(_) => {
-                    desk = Desk::default();
-                    tracing::error!(?question, "answering panicked");
-                    Answer::Fail(failure("panic", "computing it panicked".to_owned(), false))
-                }
-            };
-            bytes += size(&answer);
-            answers.push((question, answer));
-            if bytes >= ANSWERS_BYTES_MAX {
-                break;
-            }
-        }
-        answers
+        let mut pile = Pile::default();
+        let questions = dag::questions(view, role, ANSWERS_MAX);
+        // Questions about the items of a step lie together: what they share is read once.
+        let mut groups = questions.chunk_by(|one, next| step_of_item(*one) == step_of_item(*next));
+        while let Some(group) = groups.next()
+            && self.answer_all(view, group, now, &mut pile)
+        {}
+        pile.answers
     }
 
-    fn answer(
+    /// Answers questions about one thing. False: the pile is high enough.
+    fn answer_all(
         &self,
         view: &dyn View,
-        question: Question,
+        questions: &[Question],
         now: Moment,
-        desk: &mut Desk,
-    ) -> Result<Answer, Wrong> {
-        let run = run::get(view, question.run).ok_or_else(|| gone("run"))?;
-        let book = self.books.get(view, run.workflow, run.version, Book::new);
-        let book: Arc<Book> = book.ok_or_else(|| gone("definition"))?;
-        let step = match question.what {
+        pile: &mut Pile,
+    ) -> bool {
+        let [first, ..] = questions else { return true };
+        let Some((run, step)) = step_of_item(*first) else {
+            let answer = |question| pile.add(question, || self.answer(view, question, now));
+            return questions.iter().copied().all(answer);
+        };
+        let read = catch_unwind(AssertUnwindSafe(|| self.fanout(view, run, step, now)));
+        let read = read.unwrap_or_else(|_| Err(Wrong("reading it panicked".to_owned())));
+        let (book, fanout) = match read {
+            Ok(read) => read,
+            Err(wrong) => {
+                let fail = |question| pile.add(question, || Err(Wrong::clone(&wrong)));
+                return questions.iter().copied().all(fail);
+            }
+        };
+        let action = book.step(step).and_then(|(_, parsed)| parsed.as_ref().ok()?.action.as_ref());
+        let reading = fanout.names.as_ref().map(|names| names.read(&fanout.scope, now));
+        let compute = |item: Item| {
+            let element = fanout.element(item).ok_or_else(|| gone("element"))?;
+            let (Some(action), Some(reading)) = (action, &reading) else {
+                return Ok(Answer::Proceed(None));
+            };
+            let (item, index) = (Some(element), Some(u64::from(item.0)));
+            let local = Local { item, index, env: &fanout.scope.env };
+            order(view, action.evaluate_in(reading, &local), now)
+        };
+        let mut last = None;
+        let room = questions.iter().all(|question| {
+            let What::Item(_, item) = question.what else { return true };
+            last = Some(item);
+            pile.add(*question, || compute(item))
+        });
+        if let Some(last) = last {
+            self.fanouts.keep(&fanout, last);
+        }
+        room
+    }
+
+    fn answer(&self, view: &dyn View, question: Question, now: Moment) -> Result<Answer, Wrong> {
+        match question.what {
             What::Output => {
+                let (run, book) = self.book(view, question.run)?;
                 let outputs = book.outputs().map_err(Clone::clone)?;
                 let tasks = book.places(outputs.tasks());
                 let scope = scope::of_run(view, &run, &book.definition, &tasks, now);
                 let output = outputs.evaluate(&scope);
                 let output = output.map_err(|fault| Wrong::in_part("outputs", &fault))?;
-                return Ok(Answer::Output(payload(&output)));
+                Ok(Answer::Output(payload(&output)))
             }
-            What::Step(no) | What::Item(no, _) => no,
-        };
-        let (definition, parsed) = book.step(step).ok_or_else(|| gone("step"))?;
+            What::Step(no) | What::Item(no, _) => {
+                let (book, scope) = self.scope(view, question.run, no, now)?;
+                let (_, parsed) = book.step(no).ok_or_else(|| gone("step"))?;
+                of_step(view, parsed.as_ref().map_err(Clone::clone)?, &scope)
+            }
+        }
+    }
+
+    /// What all items of a step share.
+    fn fanout(
+        &self,
+        view: &dyn View,
+        run: RunId,
+        no: StepNo,
+        now: Moment,
+    ) -> Result<(Arc<Book>, Arc<Fanout>), Wrong> {
+        let (run, book) = self.book(view, run)?;
+        let (_, parsed) = book.step(no).ok_or_else(|| gone("step"))?;
         let parsed = parsed.as_ref().map_err(Clone::clone)?;
-        if desk.about != Some((run.id, step)) {
-            desk.scope = scope::of_run(view, &run, &book.definition, &parsed.tasks, now);
-            (desk.scope.succeeded, desk.scope.failed) =
-                scope::outcomes(view, run.id, &definition.needs);
-            desk.items = Vec::new();
-            desk.about = Some((run.id, step));
-        }
-        match question.what {
-            What::Item(_, item) => {
-                if desk.items.is_empty() {
-                    desk.items = scope::elements(view, run.id, step);
-                }
-                of_item(view, parsed, desk, item)
-            }
-            What::Step(_) | What::Output => of_step(view, parsed, &desk.scope),
-        }
+        let fanout = self.fanouts.get(view, &run, (&book, no, parsed), now);
+        Ok((book, fanout))
+    }
+
+    /// What a step's expressions see; an error where they could not be parsed.
+    fn scope(
+        &self,
+        view: &dyn View,
+        run: RunId,
+        no: StepNo,
+        now: Moment,
+    ) -> Result<(Arc<Book>, Scope), Wrong> {
+        let (run, book) = self.book(view, run)?;
+        let (definition, parsed) = book.step(no).ok_or_else(|| gone("step"))?;
+        let parsed = parsed.as_ref().map_err(Clone::clone)?;
+        let mut scope = scope::of_run(view, &run, &book.definition, &parsed.tasks, now);
+        (scope.succeeded, scope.failed) = scope::outcomes(view, run.id, &definition.needs);
+        Ok((book, scope))
+    }
+
+    fn book(&self, view: &dyn View, run: RunId) -> Result<(Run, Arc<Book>), Wrong> {
+        let run = run::get(view, run).ok_or_else(|| gone("run"))?;
+        let book = self.books.get(view, run.workflow, run.version, Book::new);
+        Ok((run, book.ok_or_else(|| gone("definition"))?))
+    }
+}
+
+/// Of a question about an item, which step it is an item of.
+fn step_of_item(question: Question) -> Option<(RunId, StepNo)> {
+    match question.what {
+        What::Item(step, _) => Some((question.run, step)),
+        What::Step(_) | What::Output => None,
     }
 }
 
@@ -133,34 +209,22 @@ fn of_step(view: &dyn View, parsed: &Parsed, scope: &Scope) -> Result<Answer, Wr
         })?;
         return Ok(Answer::Spread { items: payload(&items), count });
     }
-    order(view, parsed, scope)
-}
-
-fn of_item(view: &dyn View, parsed: &Parsed, desk: &mut Desk, item: Item) -> Result<Answer, Wrong> {
-    let element = usize::try_from(item.0).ok().and_then(|place| desk.items.get(place));
-    desk.scope.item = Some(element.cloned().ok_or_else(|| gone("element"))?);
-    desk.scope.index = Some(u64::from(item.0));
-    order(view, parsed, &desk.scope)
+    let Some(action) = &parsed.action else { return Ok(Answer::Proceed(None)) };
+    order(view, action.evaluate(scope), scope.now)
 }
 
 /// What a task is to do.
-fn order(view: &dyn View, parsed: &Parsed, scope: &Scope) -> Result<Answer, Wrong> {
-    let Some(template) = &parsed.action else { return Ok(Answer::Proceed(None)) };
-    let action = template.evaluate(scope).map_err(|fault| Wrong::in_part("", &fault))?;
+fn order(view: &dyn View, action: Result<Value, Fault>, now: Moment) -> Result<Answer, Wrong> {
+    let action = action.map_err(|fault| Wrong::in_part("", &fault))?;
     let mut order = action::order(action).map_err(Wrong)?;
     if let Order::Child { workflow, input } = &mut order {
-        *input = bound(view, workflow, input, scope)?;
+        *input = bound(view, workflow, input, now)?;
     }
     Ok(Answer::Proceed(Some(order)))
 }
 
 /// A child's inputs, checked against what it declares, defaults filled in: what the door does for other starts.
-fn bound(
-    view: &dyn View,
-    workflow: &str,
-    input: &Payload,
-    scope: &Scope,
-) -> Result<Payload, Wrong> {
+fn bound(view: &dyn View, workflow: &str, input: &Payload, now: Moment) -> Result<Payload, Wrong> {
     // Of a workflow that is not there the engine has its own to say.
     let newest = |row: Workflow| catalog::definition(view, row.id, row.newest);
     let Some(definition) = catalog::find(view, workflow).and_then(newest) else {
@@ -172,11 +236,11 @@ fn bound(
     let child = Scope {
         run: RunView {
             workflow: workflow.to_owned(),
-            started_at: scope.now,
-            scheduled_at: scope.now,
+            started_at: now,
+            scheduled_at: now,
             ..RunView::default()
         },
-        now: scope.now,
+        now,
         ..Scope::default()
     };
     let given = scope::value(Some(input.clone()));

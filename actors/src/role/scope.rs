@@ -33,22 +33,27 @@ pub(crate) fn of_run(
     Scope {
         inputs: if inputs.is_null() { json!({}) } else { inputs },
         tasks: tasks.collect(),
-        run: RunView {
-            id: run.id.to_string(),
-            key: run.key.clone(),
-            workflow: definition.name.clone(),
-            version: u64::from(run.version.0),
-            number: run.number.0,
-            attempt: u64::from(run.retries) + 1,
-            started_at: run.began_at.unwrap_or(run.created_at),
-            scheduled_at: run.due_at,
-            by: run.by.clone(),
-            labels: run.labels.clone(),
-        },
+        run: of_row(run, definition),
         now,
         // A question about the whole run, its output, looks back on a run that went well.
         succeeded: true,
         ..Scope::default()
+    }
+}
+
+/// A run by its row.
+pub(crate) fn of_row(run: &Run, definition: &Definition) -> RunView {
+    RunView {
+        id: run.id.to_string(),
+        key: run.key.clone(),
+        workflow: definition.name.clone(),
+        version: u64::from(run.version.0),
+        number: run.number.0,
+        attempt: u64::from(run.retries) + 1,
+        started_at: run.began_at.unwrap_or(run.created_at),
+        scheduled_at: run.due_at,
+        by: run.by.clone(),
+        labels: run.labels.clone(),
     }
 }
 

@@ -35,7 +35,8 @@ pub(crate) async fn perform(
     let (outcome, printer) = match caught(async { pool.executors.at_once(&job) }).await {
         Ok(Some(outcome)) => (outcome, None),
         Ok(None) => {
-            let (outcome, printer) = work(&pool, key, &job, stopped).await;
+            // In a box: what is done at once must not carry the room about that a process or a call needs.
+            let (outcome, printer) = Box::pin(work(&pool, key, &job, stopped)).await;
             (outcome, Some(printer))
         }
         Err(panicked) => (panicked, None),

@@ -6,6 +6,7 @@
 //! before may have made it pointless.
 
 use std::collections::VecDeque;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use super::step;
@@ -13,7 +14,7 @@ use crate::blob::Payload;
 use crate::catalog::graph::Graph;
 use crate::id::{RunId, StepNo, TaskId, WorkflowId};
 use crate::run::{self, Run, stop::Manner};
-use crate::store::{Tx, View};
+use crate::store::{Tx, View, schema};
 use crate::task::{self, Failure};
 
 /// Child runs begun at once by one walk; further ones are delayed by a moment, so that no entry starts runs without end.
@@ -70,8 +71,9 @@ impl<'t, 'a> Walk<'t, 'a> {
     }
 
     /// A run that something on the list is about. It exists: nothing is purged while it is walked.
-    pub(crate) fn run(&self, run: RunId) -> Run {
-        run::get(self.view(), run).expect("what is on the list is about runs that exist")
+    pub(crate) fn run(&self, run: RunId) -> Rc<Run> {
+        let run = schema::RUN.look(self.view(), &run);
+        run.expect("what is on the list is about runs that exist")
     }
 
     /// To read only.
@@ -129,7 +131,8 @@ fn report(walk: &mut Walk<'_, '_>, child: RunId) {
             return;
         }
     };
-    let message = child.cause.map_or_else(|| kind.to_owned(), |cause| cause.message);
+    let cause = child.cause.as_ref();
+    let message = cause.map_or_else(|| kind.to_owned(), |cause| cause.message.clone());
     let failure = Failure { kind: kind.to_owned(), message, retryable: false };
     task::settle::fail(walk, &task, failure);
 }

@@ -8,7 +8,7 @@ use crate::catalog::Kind;
 use crate::id::{Priority, TaskId};
 use crate::queue::Counts;
 use crate::store::key::{Falling, Key};
-use crate::store::{Rows, View, schema};
+use crate::store::{Rows, View, place, schema};
 use crate::time::Moment;
 
 /// Which workers can take a task: a part of the ready index's key.
@@ -30,7 +30,7 @@ impl From<&Kind> for Class {
 }
 
 impl Key for Class {
-    fn write(&self, bytes: &mut Vec<u8>) {
+    fn write(&self, bytes: &mut place::Place) {
         match self {
             Class::Builtin => bytes.push(1),
             Class::Call(name) => {
@@ -103,7 +103,7 @@ fn row(queue: &str, kind: &Kind, place: Place) -> (String, Class, Falling, Momen
 pub(crate) fn busy(view: &dyn View) -> Vec<String> {
     let names = schema::QUEUE_NAMES.get(view, &()).unwrap_or_default();
     let busy = |name: &String| {
-        schema::QUEUE.get(view, name).is_some_and(|queue| !queue.paused && queue.counts.ready > 0)
+        schema::QUEUE.look(view, name).is_some_and(|queue| !queue.paused && queue.counts.ready > 0)
     };
     names.into_iter().filter(busy).collect()
 }

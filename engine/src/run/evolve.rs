@@ -1,5 +1,7 @@
 //! What happens to runs, and the indexes that find them.
 
+use std::rc::Rc;
+
 use super::{Asked, Event, Run, State};
 use crate::blob::Slot;
 use crate::feed::Subject;
@@ -25,7 +27,7 @@ pub(crate) fn evolve(rows: &mut Rows<'_>, event: &Event) {
         }
         Event::Held { run } => {
             let row = change(rows, *run, |_| {});
-            schema::LANE_WAITER.put(rows, &(row.workflow, row.lane, row.number), run);
+            schema::LANE_WAITER.put(rows, &(row.workflow, row.lane.clone(), row.number), run);
         }
         Event::Released { run, deadline } => {
             let row = change(rows, *run, |row| {
@@ -78,7 +80,7 @@ pub(crate) fn evolve(rows: &mut Rows<'_>, event: &Event) {
 }
 
 /// Changes a run's row and moves it in the index by state.
-fn change(rows: &mut Rows<'_>, id: RunId, change: impl FnOnce(&mut Run)) -> Run {
+fn change(rows: &mut Rows<'_>, id: RunId, change: impl FnOnce(&mut Run)) -> Rc<Run> {
     let mut run = schema::RUN.get(rows, &id).expect("an event is about a run that exists");
     let before = run.state;
     change(&mut run);
@@ -88,7 +90,8 @@ fn change(rows: &mut Rows<'_>, id: RunId, change: impl FnOnce(&mut Run)) -> Run 
         schema::RUN_BY_WORKFLOW_STATE.delete(rows, &(run.workflow, before, run.number));
         by_state(rows, &run);
     }
-    schema::RUN.put(rows, &id, &run);
+    let run = Rc::new(run);
+    schema::RUN.share(rows, &id, &run);
     run
 }
 

@@ -1,6 +1,7 @@
 //! How a run begins: accepted, perhaps delayed, perhaps held by its concurrency key, then released.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use super::{Event, OnConflict, Request, Run, Start, State, by_key, get, stop};
 use crate::apply::Reply;
@@ -303,8 +304,9 @@ fn make_room(walk: &mut Walk<'_, '_>, newest: RunId, concurrency: &Concurrency) 
     let lead = (run.workflow, run.lane.clone());
     let holders = schema::LANE_HOLDER.under(walk.view(), &lead).map(|((_, _, run), ())| run);
     let waiters = schema::LANE_WAITER.under(walk.view(), &lead).map(|(_, run)| run);
-    let others: Vec<Run> = holders.chain(waiters).map(|other| walk.run(other)).collect();
-    let mut others: Vec<Run> = others.into_iter().filter(|other| other.fate.is_none()).collect();
+    let others: Vec<Rc<Run>> = holders.chain(waiters).map(|other| walk.run(other)).collect();
+    let mut others: Vec<Rc<Run>> =
+        others.into_iter().filter(|other| other.fate.is_none()).collect();
     others.sort_by_key(|other| other.number);
     let keep = (concurrency.limit as usize).saturating_sub(1);
     let many = others.len().saturating_sub(keep);

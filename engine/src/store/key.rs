@@ -4,6 +4,7 @@
 //! which. So parts can be put one after the other, and what sorts first as a value sorts first as bytes; a key's leading parts
 //! are a prefix that all rows under them share. What is written can be read back, so an index needs no value.
 
+use super::place::Place;
 use crate::blob::Slot;
 use crate::dag::{Question, What};
 use crate::feed::Subject;
@@ -18,7 +19,7 @@ use crate::timer::Alarm;
 /// A key, or a part of one.
 pub trait Key: Sized {
     /// Appends its bytes.
-    fn write(&self, bytes: &mut Vec<u8>);
+    fn write(&self, bytes: &mut Place);
 
     /// Takes itself from the front; none: these are no such bytes.
     fn read(bytes: &mut &[u8]) -> Option<Self>;
@@ -36,7 +37,7 @@ fn take<'a>(bytes: &mut &'a [u8], count: usize) -> Option<&'a [u8]> {
 macro_rules! integer {
     ($($inner:ty),*) => {$(
         impl Key for $inner {
-            fn write(&self, bytes: &mut Vec<u8>) {
+            fn write(&self, bytes: &mut Place) {
                 bytes.extend_from_slice(&self.to_be_bytes());
             }
 
@@ -52,7 +53,7 @@ integer!(u8, u16, u32, u64, u128);
 macro_rules! newtype {
     ($($name:ident),*) => {$(
         impl Key for $name {
-            fn write(&self, bytes: &mut Vec<u8>) {
+            fn write(&self, bytes: &mut Place) {
                 self.0.write(bytes);
             }
 
@@ -68,7 +69,7 @@ newtype!(
 );
 
 impl Key for String {
-    fn write(&self, bytes: &mut Vec<u8>) {
+    fn write(&self, bytes: &mut Place) {
         for byte in self.as_bytes() {
             bytes.push(*byte);
             if *byte == 0 {
@@ -97,7 +98,7 @@ macro_rules! tuple {
     ($($part:ident $place:tt),*) => {
         impl<$($part: Key),*> Key for ($($part,)*) {
             #[allow(unused_variables, reason = "the key without parts writes nothing")]
-            fn write(&self, bytes: &mut Vec<u8>) {
+            fn write(&self, bytes: &mut Place) {
                 $(self.$place.write(bytes);)*
             }
 
@@ -129,7 +130,7 @@ impl Leads<TaskId> for (RunId, StepNo) {}
 impl Leads<(TaskId, Attempt)> for (RunId,) {}
 
 impl Key for TaskId {
-    fn write(&self, bytes: &mut Vec<u8>) {
+    fn write(&self, bytes: &mut Place) {
         (self.run, self.step, self.item).write(bytes);
     }
 
@@ -144,7 +145,7 @@ impl Key for TaskId {
 pub struct Falling(pub Priority);
 
 impl Key for Falling {
-    fn write(&self, bytes: &mut Vec<u8>) {
+    fn write(&self, bytes: &mut Place) {
         bytes.push(u8::MAX - self.0.0);
     }
 
@@ -157,7 +158,7 @@ impl Key for Falling {
 macro_rules! choice {
     ($name:ty { $($tag:literal => $variant:path $(, $field:ident)*;)* }) => {
         impl Key for $name {
-            fn write(&self, bytes: &mut Vec<u8>) {
+            fn write(&self, bytes: &mut Place) {
                 match self {
                     $(choice!(@pattern $variant $(, $field)*) => {
                         bytes.push($tag);
@@ -220,7 +221,7 @@ choice!(Alarm {
 });
 
 impl Key for Question {
-    fn write(&self, bytes: &mut Vec<u8>) {
+    fn write(&self, bytes: &mut Place) {
         (self.run, self.what).write(bytes);
     }
 
@@ -232,9 +233,9 @@ impl Key for Question {
 
 /// A key as bytes of its own.
 pub fn bytes_of<K: Key>(key: &K) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(48);
+    let mut bytes = Place::default();
     key.write(&mut bytes);
-    bytes
+    bytes.into_vec()
 }
 
 /// The first key that no longer begins with `prefix`: the end of its range.

@@ -6,6 +6,7 @@
 pub mod key;
 pub mod mem;
 pub(crate) mod overlay;
+pub mod place;
 pub mod schema;
 pub(crate) mod shelves;
 pub mod table;

@@ -9,7 +9,9 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::Bound;
+use std::rc::Rc;
 
+use super::place::Place;
 use super::shelves::Shelves;
 use super::value::{Cell, Value};
 use super::{Batch, Change, Row, View};
@@ -56,7 +58,7 @@ impl Written {
 #[derive(Debug)]
 enum Undo {
     /// The row was like this before: none, not written at all.
-    Row(Vec<u8>, Option<Written>),
+    Row(Place, Option<Written>),
     /// The range beginning here ended like this before: none, there was none.
     Gone(Vec<u8>, Option<Vec<u8>>),
 }
@@ -88,14 +90,16 @@ impl Overlay {
     pub(crate) fn into_batch(self) -> Batch {
         let ranges = self.gone.into_iter().map(|(from, to)| Change::DeleteRange(from, to));
         let rows = self.rows.into_all().map(|(key, written)| match written {
-            Written::Put(value) | Written::Added(value) => Change::Put(key, value.to_bytes()),
-            Written::Gone => Change::Delete(key),
+            Written::Put(value) | Written::Added(value) => {
+                Change::Put(key.into_vec(), value.to_bytes())
+            }
+            Written::Gone => Change::Delete(key.into_vec()),
         });
         Batch { changes: ranges.chain(rows).collect() }
     }
 
     /// Writes a row.
-    pub(super) fn put(&mut self, key: Vec<u8>, value: Cell) {
+    pub(super) fn put(&mut self, key: Place, value: Cell) {
         let before = match self.rows.get_mut(&key) {
             Some(row) => {
                 let added = matches!(row, Written::Added(_));
@@ -108,8 +112,8 @@ impl Overlay {
     }
 
     /// Writes a row that the store does not hold, which the caller knows.
-    pub(super) fn add(&mut self, base: &dyn View, key: Vec<u8>, value: Cell) {
-        debug_assert!(!self.has(base, &key), "a row is added where one is: {key:02x?}");
+    pub(super) fn add(&mut self, base: &dyn View, key: Place, value: Cell) {
+        debug_assert!(!self.has(base, &key), "a row is added where one is: {key:?}");
         let before = match self.rows.get_mut(&key) {
             // Taken away before: then the store may hold it.
             Some(row) => Some(std::mem::replace(row, Written::Put(value))),
@@ -119,7 +123,7 @@ impl Overlay {
     }
 
     /// Takes a row away.
-    pub(super) fn delete(&mut self, key: Vec<u8>) {
+    pub(super) fn delete(&mut self, key: Place) {
         let before = match self.rows.get_mut(&key) {
             Some(Written::Added(_)) => self.rows.remove(&key),
             Some(row) => Some(std::mem::replace(row, Written::Gone)),
@@ -145,7 +149,7 @@ impl Overlay {
                 }
                 let found = base.get(key);
                 if found.as_ref().is_none_or(|bytes| bytes.len() <= REMEMBERED_BYTES_MAX) {
-                    read.insert(key.to_vec(), found.as_deref().map(Cell::bytes));
+                    read.insert(Place::from(key), found.as_deref().map(Cell::bytes));
                 }
                 found
             }
@@ -166,7 +170,7 @@ impl Overlay {
         base: &dyn View,
         key: &[u8],
         decode: impl Fn(&[u8]) -> V,
-    ) -> Option<V> {
+    ) -> Option<Rc<V>> {
         match self.rows.get(key) {
             Some(written) => written.value().map(|cell| cell.to_value(decode)),
             None if self.is_gone(key) => None,
@@ -177,9 +181,9 @@ impl Overlay {
                 }
                 let found = base.get(key);
                 let small = found.as_ref().is_none_or(|bytes| bytes.len() <= REMEMBERED_BYTES_MAX);
-                let value = found.map(|bytes| decode(&bytes));
+                let value = found.map(|bytes| Rc::new(decode(&bytes)));
                 if small {
-                    read.insert(key.to_vec(), value.clone().map(Cell::plain));
+                    read.insert(Place::from(key), value.as_ref().map(Cell::shared));
                 }
                 value
             }
@@ -188,21 +192,23 @@ impl Overlay {
 
     /// Takes a range of the store away, and what was written in it.
     pub(super) fn delete_range(&mut self, base: &dyn View, from: Vec<u8>, to: Vec<u8>) {
-        let doomed: Vec<Vec<u8>> =
-            self.scan(base, &from, &to).take(SINGLY_MAX).map(|(key, _)| key).collect();
+        let doomed = self.scan(base, &from, &to).take(SINGLY_MAX);
+        let doomed: Vec<Place> = doomed.map(|(key, _)| Place::from(key.as_slice())).collect();
         if doomed.len() < SINGLY_MAX {
             for key in doomed {
                 self.delete(key);
             }
             return;
         }
-        let written: Vec<Vec<u8>> = self.rows.range(&from, &to).map(first).collect();
+        let written = self.rows.range(&from, &to);
+        let written: Vec<Place> = written.map(|(key, _)| key.clone()).collect();
         for key in written {
             let before = self.rows.remove(&key);
             self.undo.push(Undo::Row(key, before));
         }
         // Ranges follow the prefixes of keys: two of them are apart, or one holds the other.
-        let inside: Vec<Vec<u8>> = self.gone.range(from.clone()..to.clone()).map(first).collect();
+        let inside = self.gone.range(from.clone()..to.clone());
+        let inside: Vec<Vec<u8>> = inside.map(|(key, _)| key.clone()).collect();
         for key in inside {
             let before = self.gone.remove(&key);
             self.undo.push(Undo::Gone(key, before));
@@ -244,12 +250,8 @@ impl Overlay {
     }
 }
 
-fn first<V>((key, _): (&Vec<u8>, V)) -> Vec<u8> {
-    key.clone()
-}
-
 /// A row of the overlay.
-type Above<'a> = (&'a Vec<u8>, Option<&'a Cell>);
+type Above<'a> = (&'a Place, Option<&'a Cell>);
 
 /// The store's rows and the overlay's as one, in one order; where both have a row, the overlay's holds.
 struct Merge<B: Iterator, A: Iterator> {
@@ -277,13 +279,13 @@ impl<'a, B: Iterator<Item = Row>, A: Iterator<Item = Above<'a>>> Iterator for Me
                 if (self.ahead)(below, above) {
                     return self.below.next();
                 }
-                if below == *above {
+                if **below == ***above {
                     self.below.next();
                 }
             }
             let (key, value) = self.above.next()?;
             if let Some(value) = value {
-                return Some((key.clone(), value.to_bytes()));
+                return Some((key.to_vec(), value.to_bytes()));
             }
         }
     }
@@ -308,7 +310,7 @@ impl<'a> Merged<'a> {
     }
 
     /// The value of a key as what it means.
-    pub(super) fn value<V: Value>(&self, key: &[u8], decode: impl Fn(&[u8]) -> V) -> Option<V> {
+    pub(super) fn value<V: Value>(&self, key: &[u8], decode: impl Fn(&[u8]) -> V) -> Option<Rc<V>> {
         self.overlay.value(self.base, key, decode)
     }
 
@@ -369,6 +371,10 @@ mod tests {
         vec![byte / 128, byte]
     }
 
+    fn place(byte: u8) -> Place {
+        Place::from(key(byte).as_slice())
+    }
+
     fn full() -> MemStore {
         let mut store = MemStore::default();
         let changes = (0..=255).map(|byte| Change::Put(key(byte), vec![byte]));
@@ -385,12 +391,12 @@ mod tests {
             Step::Put(byte, value) => {
                 // The two ways of writing: a row that is there, and one that is not.
                 if overlay.get(base, &key(*byte)).is_some() {
-                    overlay.put(key(*byte), Cell::bytes(&[*value]));
+                    overlay.put(place(*byte), Cell::bytes(&[*value]));
                 } else {
-                    overlay.add(base, key(*byte), Cell::bytes(&[*value]));
+                    overlay.add(base, place(*byte), Cell::bytes(&[*value]));
                 }
             }
-            Step::Delete(byte) => overlay.delete(key(*byte)),
+            Step::Delete(byte) => overlay.delete(place(*byte)),
             Step::DeleteRange(head) => overlay.delete_range(base, vec![*head], vec![head + 1]),
             Step::Keep => overlay.keep(),
             Step::Forget => overlay.forget(),

@@ -6,10 +6,12 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
+use super::place::Place;
+
 /// An ordered map from keys to whatever.
 #[derive(Debug)]
 pub(crate) struct Shelves<T> {
-    tables: BTreeMap<u8, BTreeMap<Vec<u8>, T>>,
+    tables: BTreeMap<u8, BTreeMap<Place, T>>,
 }
 
 impl<T> Default for Shelves<T> {
@@ -30,7 +32,7 @@ impl<T> Shelves<T> {
     }
 
     /// Sets what a key has, and answers what it had.
-    pub(crate) fn insert(&mut self, key: Vec<u8>, value: T) -> Option<T> {
+    pub(crate) fn insert(&mut self, key: Place, value: T) -> Option<T> {
         let table = key.first().copied().unwrap_or_default();
         self.tables.entry(table).or_default().insert(key, value)
     }
@@ -45,7 +47,7 @@ impl<T> Shelves<T> {
         &'a self,
         from: &[u8],
         to: &[u8],
-    ) -> impl DoubleEndedIterator<Item = (&'a Vec<u8>, &'a T)> + use<'a, T> {
+    ) -> impl DoubleEndedIterator<Item = (&'a Place, &'a T)> + use<'a, T> {
         // A map refuses a range that ends before it begins; here that is a range of nothing.
         let to = if to < from { from } else { to };
         let (from, to) = (from.to_vec(), to.to_vec());
@@ -59,7 +61,7 @@ impl<T> Shelves<T> {
     }
 
     /// Everything, in order.
-    pub(crate) fn into_all(self) -> impl Iterator<Item = (Vec<u8>, T)> {
+    pub(crate) fn into_all(self) -> impl Iterator<Item = (Place, T)> {
         self.tables.into_values().flatten()
     }
 }

@@ -4,8 +4,10 @@
 //! [`View`]; writing needs [`Rows`], which only `evolve` is ever handed.
 
 use std::marker::PhantomData;
+use std::rc::Rc;
 
 use super::key::{Key, Leads, end_of};
+use super::place::Place;
 use super::tx::Rows;
 use super::value::{Cell, Value};
 use super::{Row, View};
@@ -30,8 +32,17 @@ impl<K: Key, V: Value> Table<K, V> {
     pub fn get(&self, view: &dyn View, key: &K) -> Option<V> {
         let place = self.place(key);
         match view.bench() {
-            Some(bench) => bench.value(&place, |bytes| self.value(bytes)),
+            Some(bench) => bench.value(&place, |bytes| self.value(bytes)).map(Rc::unwrap_or_clone),
             None => view.get(&place).map(|bytes| self.value(&bytes)),
+        }
+    }
+
+    /// The value of a key, only to be looked at: within a parcel it is not copied.
+    pub(crate) fn look(&self, view: &dyn View, key: &K) -> Option<Rc<V>> {
+        let place = self.place(key);
+        match view.bench() {
+            Some(bench) => bench.value(&place, |bytes| self.value(bytes)),
+            None => view.get(&place).map(|bytes| Rc::new(self.value(&bytes))),
         }
     }
 
@@ -96,7 +107,7 @@ impl<K: Key, V: Value> Table<K, V> {
         key: Option<&K>,
     ) -> impl Iterator<Item = (K, V)> + use<'v, K, V, P> {
         let from = self.place(lead);
-        let to = key.map_or_else(|| end_of(&from), |key| self.place(key));
+        let to = key.map_or_else(|| end_of(&from), |key| self.place(key).into_vec());
         view.scan_back(&from, &to).map(|row| self.row(row))
     }
 
@@ -113,6 +124,11 @@ impl<K: Key, V: Value> Table<K, V> {
     /// Writes a row.
     pub(crate) fn put(&self, rows: &mut Rows<'_>, key: &K, value: &V) {
         rows.put(self.place(key), Cell::plain(value.clone()));
+    }
+
+    /// Writes a row whose value the caller looks at afterwards.
+    pub(crate) fn share(&self, rows: &mut Rows<'_>, key: &K, value: &Rc<V>) {
+        rows.put(self.place(key), Cell::shared(value));
     }
 
     /// Writes a row that is known not to be there. If the same parcel takes it away again, the store never hears of it.
@@ -143,16 +159,16 @@ impl<K: Key, V: Value> Table<K, V> {
     pub(crate) fn clear<P: Leads<K>>(&self, rows: &mut Rows<'_>, lead: &P) {
         let from = self.place(lead);
         let to = end_of(&from);
-        rows.delete_range(from, to);
+        rows.delete_range(from.into_vec(), to);
     }
 
     /// Takes all rows under leading parts and before a key away.
     pub(crate) fn clear_before<P: Leads<K>>(&self, rows: &mut Rows<'_>, lead: &P, key: &K) {
-        rows.delete_range(self.place(lead), self.place(key));
+        rows.delete_range(self.place(lead).into_vec(), self.place(key).into_vec());
     }
 
-    fn place<P: Key>(&self, key: &P) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(48);
+    fn place<P: Key>(&self, key: &P) -> Place {
+        let mut bytes = Place::default();
         bytes.push(self.number);
         key.write(&mut bytes);
         bytes

@@ -10,6 +10,7 @@
 use std::sync::Arc;
 
 use super::overlay::{Merged, Overlay};
+use super::place::Place;
 use super::value::Cell;
 use super::{Row, View};
 use crate::access::Principal;
@@ -126,15 +127,15 @@ impl Rows<'_> {
         self.by
     }
 
-    pub(super) fn put(&mut self, key: Vec<u8>, value: Cell) {
+    pub(super) fn put(&mut self, key: Place, value: Cell) {
         self.overlay.put(key, value);
     }
 
-    pub(super) fn add(&mut self, key: Vec<u8>, value: Cell) {
+    pub(super) fn add(&mut self, key: Place, value: Cell) {
         self.overlay.add(self.base, key, value);
     }
 
-    pub(super) fn delete(&mut self, key: Vec<u8>) {
+    pub(super) fn delete(&mut self, key: Place) {
         self.overlay.delete(key);
     }
 

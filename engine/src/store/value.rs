@@ -18,18 +18,13 @@ pub trait Value: Serialize + DeserializeOwned + Clone + 'static {}
 impl<V: Serialize + DeserializeOwned + Clone + 'static> Value for V {}
 
 /// A value of whatever table.
-trait Anything {
+trait Anything: Any {
     fn encode(&self) -> Vec<u8>;
-    fn any(&self) -> &dyn Any;
 }
 
 impl<V: Value> Anything for V {
     fn encode(&self) -> Vec<u8> {
         codec::encode(self)
-    }
-
-    fn any(&self) -> &dyn Any {
-        self
     }
 }
 
@@ -65,14 +60,19 @@ impl Cell {
         }
     }
 
+    /// A value that others hold, too.
+    pub(crate) fn shared<V: Value>(value: &Rc<V>) -> Self {
+        let value: Rc<dyn Anything> = Rc::<V>::clone(value);
+        Cell::Plain(Plain(value))
+    }
+
     /// As what it means.
-    pub(crate) fn to_value<V: Value>(&self, decode: impl Fn(&[u8]) -> V) -> V {
+    pub(crate) fn to_value<V: Value>(&self, decode: impl Fn(&[u8]) -> V) -> Rc<V> {
         match self {
-            Cell::Bytes(bytes) => decode(bytes),
+            Cell::Bytes(bytes) => Rc::new(decode(bytes)),
             Cell::Plain(Plain(value)) => {
-                let known: &V =
-                    (**value).any().downcast_ref().expect("a table holds values of one type");
-                known.clone()
+                let value: Rc<dyn Any> = Rc::<dyn Anything>::clone(value);
+                value.downcast().expect("a table holds values of one type")
             }
         }
     }

@@ -4,6 +4,8 @@
 //! Every change of state goes through [`become_`], which takes away what belongs to the old state and writes what belongs to the
 //! new one. So an index cannot disagree with the state it indexes.
 
+use std::rc::Rc;
+
 use super::{Awaited, Event, Failure, State, Task, Try};
 use crate::blob::Slot;
 use crate::id::{Attempt, TaskId, WorkerId};
@@ -78,12 +80,18 @@ pub(crate) fn evolve(rows: &mut Rows<'_>, event: &Event) {
 }
 
 /// Moves a task from one state to another, with everything that hangs on either, and answers how it is now.
-fn become_(rows: &mut Rows<'_>, id: TaskId, state: State, change: impl FnOnce(&mut Task)) -> Task {
-    let before = schema::TASK.get(rows, &id).expect("an event is about a task that exists");
+fn become_(
+    rows: &mut Rows<'_>,
+    id: TaskId,
+    state: State,
+    change: impl FnOnce(&mut Task),
+) -> Rc<Task> {
+    let before = schema::TASK.look(rows, &id).expect("an event is about a task that exists");
     detach(rows, &before);
-    let mut after = Task { state, ..before.clone() };
+    let mut after = Task { state, ..Task::clone(&before) };
     change(&mut after);
-    schema::TASK.put(rows, &id, &after);
+    let after = Rc::new(after);
+    schema::TASK.share(rows, &id, &after);
     attach(rows, &after);
     order::count(rows, &after.queue, |counts| {
         if let Some(standing) = standing(counts, &before.state) {

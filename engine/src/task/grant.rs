@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Event, get};
+use super::Event;
 use crate::apply::Offer;
 use crate::queue::order::{self, Class, Place, first};
 use crate::store::{Tx, schema};
@@ -16,7 +16,7 @@ use crate::{member, run};
 
 /// Leases the best ready tasks to a worker that has free slots. Never refuses: an offer is a hint.
 pub(crate) fn grant(tx: &mut Tx<'_>, offer: Offer) {
-    let Some(worker) = schema::WORKER.get(tx, &offer.worker).filter(|worker| !worker.draining)
+    let Some(worker) = schema::WORKER.look(tx, &offer.worker).filter(|worker| !worker.draining)
     else {
         return;
     };
@@ -66,15 +66,16 @@ fn lines(tx: &Tx<'_>, worker: &Worker) -> Vec<(String, Class)> {
 
 /// Whether a queue may have one more task leased.
 fn open(tx: &Tx<'_>, name: &String) -> bool {
-    schema::QUEUE.get(tx, name).is_some_and(|queue| {
+    schema::QUEUE.look(tx, name).is_some_and(|queue| {
         let full = |max: u32| queue.counts.leased >= u64::from(max);
         !queue.paused && !queue.concurrency_max.is_some_and(full)
     })
 }
 
 fn lease(tx: &mut Tx<'_>, worker: &Worker, place: Place) {
-    let task = get(tx, place.task).expect("the ready index names tasks that exist");
-    let run = run::get(tx, task.id.run).expect("a task's run exists");
+    let task = schema::TASK.look(tx, &place.task);
+    let task = task.expect("the ready index names tasks that exist");
+    let run = schema::RUN.look(tx, &task.id.run).expect("a task's run exists");
     run::start::began(tx, &run);
     tx.emit(Event::Leased { task: task.id, attempt: task.attempt, worker: worker.id });
 }

@@ -75,7 +75,9 @@ impl Gateway {
     #[must_use]
     pub fn new(parts: Parts) -> Gateway {
         metric::install();
-        Gateway { room: Arc::new(Room::new(parts.replica, parts.crew, parts.config)) }
+        let room = Arc::new(Room::new(parts.replica, parts.crew, parts.config));
+        tokio::spawn(metric::keep_up(Arc::downgrade(&room)));
+        Gateway { room }
     }
 
     /// All paths.

@@ -26,6 +26,8 @@ const SECONDS: &str = "oarlock_http_request_seconds";
 /// Bounds of what is counted together, in seconds.
 const BUCKETS: [f64; 14] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0];
+/// How often samples are sorted into their buckets when nobody looks.
+const KEEP_UP_EVERY: Duration = Duration::from_secs(5);
 /// Queues and workflows that are shown one by one.
 const SHOWN_MAX: usize = 200;
 
@@ -121,6 +123,17 @@ fn word(method: &Method) -> &'static str {
 
 fn digits(status: StatusCode) -> String {
     status.as_str().to_owned()
+}
+
+/// Sorts what was counted since the last time, for as long as there is a room: what nobody looks at would pile up.
+pub(crate) async fn keep_up(room: std::sync::Weak<Room>) {
+    let mut pace = tokio::time::interval(KEEP_UP_EVERY);
+    while room.strong_count() > 0 {
+        pace.tick().await;
+        if let Some(recorder) = recorder() {
+            recorder.run_upkeep();
+        }
+    }
 }
 
 /// Everything, in the text format of Prometheus.
