@@ -1,7 +1,8 @@
 //! JSON into CEL values and back.
 //!
-//! Texts are borrowed, not copied, and what no expression reads is left as it is. JSON's numbers become CEL's `int` where they are whole and fit (so that `inputs.n + 1` works),
-//! else `uint` or `double`. On the way back keys are sorted (CEL's maps have no order), moments become RFC 3339, durations `90s`.
+//! Texts are borrowed, not copied, and what no expression reads is left as it is. JSON's numbers become CEL's `int` where they
+//! are whole and fit (so that `inputs.n + 1` works), else `uint` or `double`. On the way back keys are sorted (CEL's maps have no
+//! order), moments become RFC 3339, durations `90s`.
 
 use std::collections::{BTreeMap, HashMap};
 

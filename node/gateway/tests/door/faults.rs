@@ -79,7 +79,8 @@ async fn a_large_payload_comes_back_as_it_was_and_a_larger_one_is_refused() {
     let kept = node.get(&format!("/runs/{name}/input")).await;
     assert_eq!(kept.text, input.to_string());
     let larger = json!({"input": {"data": "x".repeat((1 << 20) + 1)}});
-    node.post("/workflows/any/runs", &larger).await.problem(413, "E0501");
+    let refused = node.post("/workflows/any/runs", &larger).await;
+    assert_eq!(refused.problem(422, "E0202")["violations"][0]["pointer"], "/input");
 }
 
 #[tokio::test]
