@@ -30,6 +30,8 @@ impl Node {
             Some(binary) => binary,
             None => std::env::current_exe()?.with_file_name("oarlock"),
         };
+        std::fs::create_dir_all(&data)?;
+        let log = data.with_extension("log");
         let mut process = Command::new(&binary)
             .arg("server")
             .arg("--data")
@@ -37,7 +39,8 @@ impl Node {
             .args(["--port", "0", "--worker.slots", &slots.to_string()])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
+            // It logs every request, as it does for everybody: into a file, not over the figures.
+            .stderr(std::fs::File::create(&log)?)
             .kill_on_drop(true)
             .spawn()
             .with_context(|| {
@@ -49,7 +52,9 @@ impl Node {
         let stdout = process.stdout.take().context("the node's output is piped")?;
         let ready = tokio::time::timeout(Duration::from_secs(30), ready_line(stdout))
             .await
-            .context("the node was not ready within 30 s")??;
+            .context("the node was not ready within 30 s")
+            .and_then(|ready| ready)
+            .with_context(|| std::fs::read_to_string(&log).unwrap_or_default())?;
         let url = ready["http"].as_str().context("the ready line names no address")?;
         let address = url.trim_start_matches("http://").trim_end_matches('/').parse()?;
         Ok(Node { process, address })
