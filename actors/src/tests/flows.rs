@@ -1,7 +1,5 @@
 //! Runs from start to end.
 
-use std::time::Duration;
-
 use oarlock_engine::blob::{Payload, Slot};
 use oarlock_engine::catalog::Step;
 use oarlock_engine::command::Command;
