@@ -11,7 +11,7 @@ const TASKS: u32 = 2000;
 /// Every so many-th kills itself.
 const CRASH: u32 = 10;
 /// What a crashed task leaves running.
-const MARK: &[u8] = b"sleep\01017.25\0";
+const MARK: &[u8] = b"sleep\x001017.25\0";
 const RUN_MAX: Duration = Duration::from_secs(240);
 const SOON: Duration = Duration::from_secs(30);
 
