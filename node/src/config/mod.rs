@@ -307,7 +307,10 @@ mod tests {
         let mut loaded = Loaded::default();
         let set = [("OARLOCK_WORKER__SLOTS".to_owned(), "many".to_owned())];
         let told = loaded.environment(set.into_iter()).expect_err("no number").what;
-        assert_eq!(told, "OARLOCK_WORKER__SLOTS: `worker.slots`: `many` is not a number from 0");
+        assert_eq!(
+            told,
+            "OARLOCK_WORKER__SLOTS: `worker.slots`: `many` is not a number from 0 to 10000"
+        );
     }
 
     #[test]
