@@ -16,7 +16,7 @@ use oarlock_engine::apply::Engine;
 use oarlock_engine::feed;
 use oarlock_engine::id::NodeId;
 use openraft::impls::BasicNode;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use crate::config::{APPLY_JOBS_MAX, Config, Raft};
 use crate::disk::{Place, Shelf};
@@ -25,9 +25,11 @@ use crate::log::store::{Log, Opened};
 use crate::machine::apply::{Applier, Job};
 use crate::machine::hot::Hot;
 use crate::machine::print::Print;
-use crate::machine::rocks::{Then, applied, members};
-use crate::machine::{Machine, Progress, Shared};
-use crate::peer::Peers;
+use crate::machine::rocks::Then;
+use crate::machine::{Machine, Progress, Shared, index};
+use crate::peer::book::Book;
+use crate::peer::census::Prints;
+use crate::peer::network::Peers;
 use crate::snapshot;
 use crate::space::Gate;
 use crate::watch::Tail;
@@ -38,6 +40,8 @@ const LOCK_WAIT: Duration = Duration::from_secs(2);
 const LEAD_WAIT: Duration = Duration::from_secs(60);
 /// The first line of the identity file: what this is, and the version of the directory's layout.
 const LAYOUT: &str = "oarlock data 1";
+/// The line of a node that others took in.
+const JOINED: &str = "joined";
 
 /// Who a data directory belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +50,36 @@ pub struct Identity {
     pub node: NodeId,
     /// The cluster, drawn at random when it was founded.
     pub cluster: u128,
+    /// Whether others took it in; if not, it founded the cluster.
+    pub joined: bool,
+}
+
+/// A directory that is taken for this process, and whose it is if it is anybody's.
+pub(crate) struct Taken {
+    place: Place,
+    lock: Option<File>,
+    pub(crate) identity: Option<Identity>,
+}
+
+impl Taken {
+    /// Takes the directory.
+    pub(crate) fn take(config: &Config) -> Result<Taken, Fault> {
+        let place = Place::new(config.data.as_deref())?;
+        let lock = place.disk().map(take_directory).transpose()?;
+        let identity = place.disk().map(read_identity).transpose()?.flatten();
+        // A node with peers is whoever its directory says.
+        if let (Some(found), None, Some(dir)) = (identity, &config.peer, place.disk())
+            && found.node != config.node
+        {
+            return Err(Fault::Data(format!(
+                "{}: this directory belongs to node {}, and this is node {}. Give each node its own directory",
+                dir.display(),
+                found.node,
+                config.node
+            )));
+        }
+        Ok(Taken { place, lock, identity })
+    }
 }
 
 /// Everything of a replica that is opened before openraft begins.
@@ -61,14 +95,21 @@ pub(crate) struct Stores {
 }
 
 impl Stores {
-    /// Opens the directory, or founds it.
+    /// Opens the directory of a node that is alone, or founds it.
+    #[cfg(test)]
     pub(crate) fn open(config: &Config) -> Result<Stores, Fault> {
-        let place = Place::new(config.data.as_deref())?;
-        let lock = place.disk().map(take_directory).transpose()?;
-        let (identity, new) = match place.disk() {
-            Some(dir) => identify(dir, config.node)?,
-            None => (Identity { node: config.node, cluster: random()? }, true),
+        let taken = Taken::take(config)?;
+        let identity = match taken.identity {
+            Some(found) => found,
+            None => Identity { node: config.node, cluster: random()?, joined: false },
         };
+        Stores::open_as(taken, identity)
+    }
+
+    /// Opens a directory that was taken, or makes it this node's if it is nobody's.
+    pub(crate) fn open_as(taken: Taken, identity: Identity) -> Result<Stores, Fault> {
+        let new = taken.identity.is_none();
+        let Taken { place, lock, .. } = taken;
         if let Some(dir) = place.disk() {
             whole(dir, new)?;
             snapshot::load::settle(dir).map_err(|why| cannot(dir, "put in order", &why))?;
@@ -76,10 +117,7 @@ impl Stores {
         let gate = Arc::new(Gate::new());
         let Opened { log, thread } = Log::open(&place, gate.clone(), new)?;
         let db = place.open_state()?;
-        let progress = Progress {
-            applied: applied(&db).map_err(Fault::Storage)?,
-            members: members(&db).map_err(Fault::Storage)?,
-        };
+        let progress = Progress::read(&db).map_err(Fault::Storage)?;
         let revision = feed::revision(&Then::new(&db));
         let hot = Hot::load(&db).map_err(Fault::Storage)?;
         let shared = Arc::new(Shared {
@@ -90,7 +128,11 @@ impl Stores {
             tail: Arc::new(Tail::new(revision)),
             progress: Mutex::new(progress.clone()),
             building: Mutex::new(()),
+            regrouped: watch::Sender::new(()),
+            reached: watch::Sender::new(index(progress.applied.last)),
+            prints: Prints::default(),
         });
+        shared.prints.push(index(progress.applied.last), progress.applied.print);
         let wish = Arc::new(Notify::new());
         let applier = Applier {
             shared: shared.clone(),
@@ -115,15 +157,25 @@ impl Stores {
     }
 }
 
-/// Lets openraft begin: founds a new group of one, or lets an old one elect itself.
-pub(crate) async fn begin(config: &Config, log: Log, machine: Machine) -> Result<Raft, Fault> {
-    let node = config.node.0;
+/// Lets openraft begin: founds a new group of one, or lets an old one elect itself. A member of a group of several waits for the
+/// others to elect somebody.
+pub(crate) async fn begin(
+    config: &Config,
+    identity: Identity,
+    book: Arc<Book>,
+    address: &str,
+    (log, machine): (Log, Machine),
+) -> Result<Raft, Fault> {
+    let node = identity.node.0;
     let wrong = |why: &dyn std::fmt::Display| Fault::Raft(why.to_string());
     let settings = config.raft().map_err(|why| wrong(&why))?;
-    let raft = Raft::new(node, settings, Peers, log, machine).await.map_err(|why| wrong(&why))?;
+    let raft =
+        Raft::new(node, settings, Peers { book }, log, machine).await.map_err(|why| wrong(&why))?;
     let founded = raft.is_initialized().await.map_err(|why| wrong(&why))?;
-    if !founded {
-        let members = std::collections::BTreeMap::from([(node, BasicNode::default())]);
+    // Who was taken in by others waits for what they say, even if it has heard nothing yet.
+    if !founded && !identity.joined {
+        let here = BasicNode { addr: address.to_owned() };
+        let members = std::collections::BTreeMap::from([(node, here)]);
         raft.initialize(members).await.map_err(|why| wrong(&why))?;
     }
     // Asked of the core itself: what openraft publishes may be a little behind.
@@ -217,21 +269,10 @@ pub(crate) fn read_identity(dir: &Path) -> Result<Option<Identity>, Fault> {
     let mut value = |name: &str| lines.next().and_then(|line| line.strip_prefix(name));
     let node = value("node ").and_then(|text| text.parse().ok());
     let cluster = value("cluster ").and_then(|text| u128::from_str_radix(text, 16).ok());
+    let joined = lines.next() == Some(JOINED);
     match (node, cluster) {
-        (Some(node), Some(cluster)) => Ok(Some(Identity { node: NodeId(node), cluster })),
+        (Some(node), Some(cluster)) => Ok(Some(Identity { node: NodeId(node), cluster, joined })),
         _ => Err(refuse("a line is missing")),
-    }
-}
-
-fn identify(dir: &Path, node: NodeId) -> Result<(Identity, bool), Fault> {
-    match read_identity(dir)? {
-        Some(found) if found.node == node => Ok((found, false)),
-        Some(found) => Err(Fault::Data(format!(
-            "{}: this directory belongs to node {}, and this is node {node}. Give each node its own directory",
-            dir.display(),
-            found.node
-        ))),
-        None => Ok((Identity { node, cluster: random()? }, true)),
     }
 }
 
@@ -260,8 +301,11 @@ fn whole(dir: &Path, new: bool) -> Result<(), Fault> {
     Ok(())
 }
 
-fn write_identity(dir: &Path, identity: Identity) -> std::io::Result<()> {
-    let body = format!("{LAYOUT}\nnode {}\ncluster {:032x}\n", identity.node, identity.cluster);
+/// Writes down who a directory belongs to.
+pub(crate) fn write_identity(dir: &Path, identity: Identity) -> std::io::Result<()> {
+    let joined = if identity.joined { format!("{JOINED}\n") } else { String::new() };
+    let body =
+        format!("{LAYOUT}\nnode {}\ncluster {:032x}\n{joined}", identity.node, identity.cluster);
     let fresh = dir.join("identity-new");
     let mut file = File::create(&fresh)?;
     writeln!(file, "{body}sum {}", Print::of(body.as_bytes()))?;
@@ -270,7 +314,8 @@ fn write_identity(dir: &Path, identity: Identity) -> std::io::Result<()> {
     snapshot::build::sync_folder(dir)
 }
 
-fn random() -> Result<u128, Fault> {
+/// A random number from the system.
+pub(crate) fn random() -> Result<u128, Fault> {
     let mut bytes = [0; 16];
     let read = File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes));
     read.map_err(|why| Fault::Storage(format!("/dev/urandom: {why}")))?;

@@ -241,7 +241,7 @@ fn laws(
 
 /// Applies the log to a copy, up to an entry.
 fn replay(db: &DB, log: &DB, upto: Option<LogId>) -> Result<Applied, String> {
-    let mut progress = Progress { applied: applied(db)?, members: members(db)? };
+    let mut progress = Progress::read(db)?;
     let mut engine = Engine::default();
     let mut hot = Hot::load(db)?;
     let to = next(upto);

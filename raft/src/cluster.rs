@@ -28,7 +28,9 @@ pub enum Standing {
 pub struct Link {
     /// Whether calls reach it now.
     pub up: bool,
-    /// Since when it is so.
+    /// Whether its process is surely gone: its machine answers, and nobody listens there.
+    pub gone: bool,
+    /// Since when it is up or down.
     pub since: Instant,
     /// Why it is down: a sentence for people. Empty while it is up.
     pub why: String,
@@ -87,7 +89,7 @@ impl Replica {
     /// Tells of every change of a connection to another member: the first to know that a process is gone.
     #[must_use]
     pub fn links(&self) -> watch::Receiver<BTreeMap<NodeId, Link>> {
-        self.inner.links.subscribe()
+        self.inner.room.book.told.subscribe()
     }
 
     /// Tells of every change of leader, and of being sure of it.
@@ -148,5 +150,11 @@ impl Replica {
     /// The same.
     pub async fn transfer(&self, to: Option<NodeId>) -> Result<(), Fault> {
         peer::change(self, peer::Change::Lead(to)).await
+    }
+
+    /// A drill: from now on this node treats exactly these as if no packet went to or came from them. An empty list ends it.
+    /// Streams that actors have already are not touched.
+    pub fn cut_off(&self, nodes: &[NodeId]) {
+        self.inner.room.book.wall.set(nodes.iter().map(|node| node.0).collect());
     }
 }

@@ -22,15 +22,17 @@ mod metric;
 mod peer;
 mod propose;
 mod read;
+mod recover;
+mod road;
 mod snapshot;
 mod space;
 #[cfg(test)]
 mod tests;
 mod watch;
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -40,6 +42,7 @@ use oarlock_engine::apply::Offer;
 use oarlock_engine::command::Command;
 use oarlock_engine::id::{NodeId, Revision};
 use openraft::async_runtime::WatchReceiver as _;
+use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::sync::watch::Sender as Told;
 
@@ -50,18 +53,27 @@ pub use crate::fault::Fault;
 pub use crate::machine::print::Print;
 pub use crate::propose::{Accepted, ProposeError};
 pub use crate::read::Local;
+pub use crate::recover::{Recovered, recover};
 pub use crate::watch::Watch;
 
-use crate::admin::Stores;
+use crate::admin::{Stores, Taken};
 use crate::config::Raft;
 use crate::log::store::Log;
 use crate::machine::apply::Job;
 use crate::machine::{Shared, index};
+use crate::peer::book::Book;
+use crate::peer::hello::Card;
+use crate::peer::room::Room;
+use crate::peer::{join, listen, steward};
 use crate::propose::Desk;
 use crate::space::Gate;
 
 /// How long a barrier or a snapshot may take.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a member of a group of several may take to open before it is given up waiting for a leader.
+const SETTLE_WAIT: Duration = Duration::from_secs(8);
+/// The pause between two looks for one.
+const SETTLE_PAUSE: Duration = Duration::from_millis(50);
 /// How often sizes are measured.
 const MEASURE_EVERY: Duration = Duration::from_secs(5);
 
@@ -81,8 +93,9 @@ struct Inner {
     applier: std::sync::mpsc::SyncSender<Job>,
     tasks: Vec<tokio::task::JoinHandle<()>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
-    links: Told<BTreeMap<NodeId, Link>>,
+    room: Arc<Room>,
     lead: Told<Lead>,
+    closing: Arc<AtomicBool>,
     peer_address: Option<SocketAddr>,
     visitors: Mutex<Option<mpsc::Receiver<Visitor>>>,
     /// Held for as long as the directory is used.
@@ -94,6 +107,13 @@ impl Drop for Inner {
         for task in &self.tasks {
             task.abort();
         }
+        self.room.book.close();
+        self.closing.store(true, Ordering::Release);
+        // Not closed: as after a crash, except that this process goes on and must not go on leading.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let raft = self.raft.clone();
+            runtime.spawn(async move { drop(raft.shutdown().await) });
+        }
     }
 }
 
@@ -104,48 +124,45 @@ impl std::fmt::Debug for Replica {
 }
 
 impl Replica {
-    /// Opens (or founds) the copy and takes part in the log. A group of one leads when this returns.
+    /// Opens, founds or joins, and takes part in the log. A group of one leads when this returns; a member of several has heard of a
+    /// leader and caught up with it, or [`SETTLE_WAIT`] is over and it goes on trying.
     ///
     /// # Errors
-    /// When the directory is used by another process, belongs to another node, or is not whole; the text says what to do.
+    /// When the directory is used by another process, belongs to another node, or is not whole; when it cannot listen, or the
+    /// cluster does not take it in. The text says what to do.
     pub async fn open(config: Config) -> Result<Replica, Fault> {
         space::survive_file_size_limit();
-        let settings = config.clone();
-        let stores = tokio::task::spawn_blocking(move || Stores::open(&settings))
-            .await
-            .map_err(|why| Fault::Storage(why.to_string()))??;
-        let Stores { identity, lock, log, machine, shared, gate, threads, wish } = stores;
-        let applier = machine.jobs.clone();
-        let raft = admin::begin(&config, log.clone(), machine).await?;
-        let desk = Arc::new(Desk::new(&config, gate.clone()));
-        let mut tasks = vec![
-            tokio::spawn(propose::collect(desk.clone(), raft.clone())),
-            tokio::spawn(wish_for_snapshots(wish, raft.clone())),
-            tokio::spawn(measure(Arc::downgrade(&shared), log.clone())),
-        ];
-        if let Some(dir) = shared.place.disk() {
-            space::look(dir, config.disk_reserve_bytes, &gate);
-            let (dir, gate) = (dir.to_path_buf(), Arc::downgrade(&gate));
-            tasks.push(tokio::spawn(space::keep_looking(dir, config.disk_reserve_bytes, gate)));
-        }
-        let threads = Mutex::new(threads);
-        let inner = Inner {
-            identity,
-            raft,
-            log,
-            shared,
-            desk,
-            gate,
-            applier,
-            tasks,
-            threads,
-            links: Told::default(),
-            lead: Told::default(),
-            peer_address: None,
-            visitors: Mutex::default(),
-            _lock: lock,
+        let door = match &config.peer {
+            Some(peering) => Some(listen::bind(peering.listen).await?),
+            None => None,
         };
-        Ok(Replica { inner: Arc::new(inner) })
+        let bound = door.as_ref().map(TcpListener::local_addr).transpose();
+        let bound = bound.map_err(|why| Fault::Unavailable(why.to_string()))?;
+        let address = match (&config.peer, bound) {
+            (Some(peering), Some(bound)) => {
+                peering.advertise.clone().unwrap_or_else(|| bound.to_string())
+            }
+            _ => String::new(),
+        };
+        let stores = stores(&config, &address).await?;
+        let replica = begin(&config, stores, address, bound, door).await?;
+        if config.peer.is_some() {
+            replica.settle().await;
+        }
+        Ok(replica)
+    }
+
+    /// Waits until this copy has what was acknowledged before it was opened, but not for ever.
+    async fn settle(&self) {
+        let settled = async {
+            while let Err(why) = self.barrier().await {
+                tracing::debug!(%why, "not settled yet");
+                tokio::time::sleep(SETTLE_PAUSE).await;
+            }
+        };
+        if tokio::time::timeout(SETTLE_WAIT, settled).await.is_err() {
+            tracing::warn!("nobody leads yet: what is read may be old, and nothing can be written");
+        }
     }
 
     /// Proposes a command and waits until it is durable on a majority and applied here.
@@ -166,17 +183,12 @@ impl Replica {
         self.inner.shared.shelf.with(|db| reader(&Local::new(db)))
     }
 
-    /// Waits until the local copy contains everything acknowledged before this call, anywhere.
+    /// Waits until the local copy contains everything acknowledged before this call, anywhere. Asked of any node.
     ///
     /// # Errors
-    /// When this node does not lead, or cannot be sure that it does.
+    /// Within five seconds, when no leader with a majority behind it can be asked.
     pub async fn barrier(&self) -> Result<(), Fault> {
-        let sure = self.inner.raft.ensure_linearizable(openraft::ReadPolicy::ReadIndex);
-        match tokio::time::timeout(PATIENCE, sure).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(why)) => Err(Fault::Unavailable(why.to_string())),
-            Err(_) => Err(Fault::Unavailable("no majority answers".to_owned())),
-        }
+        self.inner.room.barrier().await
     }
 
     /// The feed from `after` (exclusive) on.
@@ -219,8 +231,8 @@ impl Replica {
             print: applied.print,
             revision: self.revision(),
             waiting: inner.desk.waiting(),
-            read_only: stopped.or_else(|| inner.gate.why()),
-            sure: leader == Some(inner.identity.node.0),
+            read_only: stopped.or_else(|| inner.room.book.expelled()).or_else(|| inner.gate.why()),
+            sure: inner.room.lead().sure,
         }
     }
 
@@ -246,6 +258,8 @@ impl Replica {
     /// When a thread of it has died.
     pub async fn close(&self) -> Result<(), Fault> {
         let inner = self.inner.clone();
+        inner.room.leave_the_lead().await;
+        inner.closing.store(true, Ordering::Release);
         inner.desk.close("the node is stopping");
         inner.raft.shutdown().await.map_err(|why| Fault::Raft(why.to_string()))?;
         inner.desk.give_up_flying("the node stopped before it was applied");
@@ -253,6 +267,7 @@ impl Replica {
         for task in &inner.tasks {
             task.abort();
         }
+        inner.room.book.close();
         let threads = {
             let mut threads = inner.threads.lock().unwrap_or_else(PoisonError::into_inner);
             std::mem::take(&mut *threads)
@@ -267,6 +282,90 @@ impl Replica {
         .map_err(|why| Fault::Storage(why.to_string()))?
         .map_err(|_| Fault::Storage("a thread of the store has died".to_owned()))
     }
+}
+
+/// Takes the directory and opens its stores; a node with peers and an empty directory asks to be taken in first.
+async fn stores(config: &Config, address: &str) -> Result<Stores, Fault> {
+    let settings = config.clone();
+    let died = |why: tokio::task::JoinError| Fault::Storage(why.to_string());
+    let taken =
+        tokio::task::spawn_blocking(move || Taken::take(&settings)).await.map_err(died)??;
+    let identity = match (taken.identity, &config.peer) {
+        (Some(found), _) => found,
+        (None, Some(peering)) if !peering.join.is_empty() => join::join(peering, address).await?,
+        (None, _) => Identity { node: config.node, cluster: admin::random()?, joined: false },
+    };
+    let opened = tokio::task::spawn_blocking(move || Stores::open_as(taken, identity)).await;
+    opened.map_err(died)?
+}
+
+/// Lets openraft begin, and everything around it.
+async fn begin(
+    config: &Config,
+    stores: Stores,
+    address: String,
+    bound: Option<SocketAddr>,
+    door: Option<TcpListener>,
+) -> Result<Replica, Fault> {
+    let Stores { identity, lock, log, machine, shared, gate, threads, wish } = stores;
+    let applier = machine.jobs.clone();
+    let card = config.peer.as_ref().map(|peering| Card {
+        node: identity.node.0,
+        cluster: identity.cluster,
+        secret: peering.secret.clone(),
+    });
+    let book = Book::new(card);
+    let parts = (log.clone(), machine);
+    let raft = admin::begin(config, identity, book.clone(), &address, parts).await?;
+    let desk = Arc::new(Desk::new(config, gate.clone()));
+    let peering = config.peer.clone();
+    let room = Arc::new(Room::new(
+        (identity, address, peering),
+        (book, raft.clone(), shared.clone(), gate.clone()),
+    ));
+    let (lead, closing) = (Told::new(room.lead()), Arc::new(AtomicBool::new(false)));
+    let mut tasks = vec![
+        tokio::spawn(road::collect(desk.clone(), room.clone())),
+        tokio::spawn(wish_for_snapshots(wish, raft.clone())),
+        tokio::spawn(measure(Arc::downgrade(&shared), log.clone())),
+        tokio::spawn(steward::watch_lead(room.clone(), lead.clone())),
+        tokio::spawn(steward::stop_if_stopped(raft.clone(), closing.clone())),
+    ];
+    let mut visitors = None;
+    if let Some(door) = door {
+        let (arriving, arrived) = mpsc::channel(listen::VISITORS_MAX);
+        visitors = Some(arrived);
+        tasks.push(tokio::spawn(listen::listen(door, room.clone(), arriving)));
+        tasks.push(tokio::spawn(steward::follow(room.clone())));
+        tasks.push(tokio::spawn(steward::hurry(room.clone())));
+        tasks.push(tokio::spawn(steward::succeed(room.clone())));
+        tasks.push(tokio::spawn(steward::report(room.clone())));
+        tasks.push(tokio::spawn(steward::tend(room.clone())));
+        tasks.push(tokio::spawn(road::expire(desk.clone(), room.clone())));
+    }
+    if let Some(dir) = shared.place.disk() {
+        space::look(dir, config.disk_reserve_bytes, &gate);
+        let (dir, gate) = (dir.to_path_buf(), Arc::downgrade(&gate));
+        tasks.push(tokio::spawn(space::keep_looking(dir, config.disk_reserve_bytes, gate)));
+    }
+    let inner = Inner {
+        identity,
+        raft,
+        log,
+        shared,
+        desk,
+        gate,
+        applier,
+        tasks,
+        threads: Mutex::new(threads),
+        room,
+        lead,
+        closing,
+        peer_address: bound,
+        visitors: Mutex::new(visitors),
+        _lock: lock,
+    };
+    Ok(Replica { inner: Arc::new(inner) })
 }
 
 async fn wish_for_snapshots(wish: Arc<tokio::sync::Notify>, raft: Raft) {

@@ -8,13 +8,17 @@
 //! together, and nothing waits for company: while a parcel is on its way the next one fills, and with none on its way a command
 //! leaves at once. At most [`PARCELS_IN_FLIGHT_MAX`] are on their way, so that one is put together while another is synced.
 //!
+//! A parcel goes to whoever leads: into the log here, or over the link to the leader (`road.rs`), whose answer is handed out when this
+//! copy has applied it, so that whoever proposed reads their own write. What was surely not appended is sent again until
+//! [`PROPOSE_WAIT`] is over.
+//!
 //! Four ends, and they are not the same. *Refused*: the engine said no, nothing happened. *Busy* and *unavailable*: it never
 //! entered the log. *Unknown*: it did, or may have, and nobody can say what became of it; whoever asked may ask again with the
 //! same ids, for every command names what it expects.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use oarlock_engine::access::Principal;
@@ -25,14 +29,11 @@ use oarlock_engine::id::Revision;
 use oarlock_engine::reject::Rejection;
 use oarlock_engine::time::Moment;
 use oarlock_engine::version;
-use openraft::errors::ClientWriteError;
-use openraft::raft::ClientWriteResult;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{Notify, oneshot};
 
-use crate::config::{
-    Answer, Cell, Config, PARCEL_BYTES_TARGET, PARCELS_IN_FLIGHT_MAX, Packet, Raft,
-};
+use crate::config::{Config, PARCEL_BYTES_TARGET, Packet, Verdict};
 use crate::metric;
+use crate::peer::census::clock;
 use crate::space::Gate;
 
 /// The answer to a proposal that was accepted.
@@ -66,13 +67,20 @@ pub enum ProposeError {
 
 type Sender = oneshot::Sender<Result<Accepted, ProposeError>>;
 
+/// How long a command may wait to get into a log before it is refused, in a group.
+pub(crate) const PROPOSE_WAIT: Duration = Duration::from_secs(4);
+/// How long a parcel in the log may wait for a majority before its end is called unknown, in a group.
+pub(crate) const FLIGHT_WAIT: Duration = Duration::from_millis(4_500);
+/// The pause before a parcel that was not appended is sent again.
+const AGAIN_AFTER: Duration = Duration::from_millis(20);
+
 /// Where commands wait, and who waits for their answers.
 pub(crate) struct Desk {
     queue: Mutex<Queue>,
-    bell: Notify,
+    pub(crate) bell: Notify,
     /// Parcels on their way, each with who waits for it.
-    flying: Mutex<BTreeMap<u64, Vec<Sender>>>,
-    gate: Arc<Gate>,
+    flying: Mutex<BTreeMap<u64, Parcel>>,
+    pub(crate) gate: Arc<Gate>,
     waiting_max: usize,
     waiting_bytes_max: usize,
 }
@@ -81,6 +89,8 @@ pub(crate) struct Desk {
 struct Queue {
     waiting: VecDeque<Waiting>,
     bytes: usize,
+    /// Parcels that were sent and surely not appended, with why.
+    again: VecDeque<(Parcel, String)>,
     closed: Option<String>,
     next: u64,
 }
@@ -88,6 +98,28 @@ struct Queue {
 struct Waiting {
     body: Vec<u8>,
     answer: Sender,
+    since: Instant,
+}
+
+/// Commands that travel together.
+pub(crate) struct Parcel {
+    pub(crate) number: u64,
+    pub(crate) packet: Packet,
+    answers: Vec<Sender>,
+    since: Instant,
+}
+
+/// What became of a parcel.
+#[derive(Debug)]
+pub(crate) enum Landed {
+    /// It is applied.
+    Done(Verdict),
+    /// It was surely not appended: why.
+    Not(String),
+    /// It was surely not appended, and trying again is of no use: why.
+    Refused(String),
+    /// Nobody can say: why.
+    Unknown(String),
 }
 
 impl Desk {
@@ -109,7 +141,7 @@ impl Desk {
         offer: Option<Offer>,
         command: Command,
     ) -> Result<Accepted, ProposeError> {
-        let entry = Entry { at: now(), by, version: version::NEWEST, offer, command };
+        let entry = Entry { at: Moment(clock()), by, version: version::NEWEST, offer, command };
         let body = codec::encode(&entry);
         let answered = match self.enqueue(body) {
             Ok(answered) => answered.await.unwrap_or_else(|_| {
@@ -143,7 +175,7 @@ impl Desk {
         }
         let (answer, answered) = oneshot::channel();
         queue.bytes = bytes;
-        queue.waiting.push_back(Waiting { body, answer });
+        queue.waiting.push_back(Waiting { body, answer, since: Instant::now() });
         drop(queue);
         self.bell.notify_one();
         Ok(answered)
@@ -162,22 +194,59 @@ impl Desk {
     }
 
     /// Answers all that wait: they were never proposed.
-    fn turn_away(&self, why: &str) {
-        let turned = {
+    pub(crate) fn turn_away(&self, why: &str) {
+        let (turned, again) = {
             let mut queue = self.queue();
             queue.bytes = 0;
-            std::mem::take(&mut queue.waiting)
+            (std::mem::take(&mut queue.waiting), std::mem::take(&mut queue.again))
         };
-        for waiting in turned {
-            let _gone = waiting.answer.send(Err(ProposeError::Unavailable(why.to_owned())));
+        let again = again.into_iter().flat_map(|(parcel, _)| parcel.answers);
+        for answer in turned.into_iter().map(|waiting| waiting.answer).chain(again) {
+            let _gone = answer.send(Err(ProposeError::Unavailable(why.to_owned())));
         }
     }
 
     /// Answers all whose parcels are on their way: nobody knows when they arrive.
     pub(crate) fn give_up_flying(&self, why: &str) {
         let flying = std::mem::take(&mut *self.flying());
-        for answer in flying.into_values().flatten() {
+        for answer in flying.into_values().flat_map(|parcel| parcel.answers) {
             let _gone = answer.send(Err(ProposeError::Unknown(why.to_owned())));
+        }
+    }
+
+    /// Answers those whose patience is over: what waits was not proposed, what is on its way is unknown.
+    pub(crate) fn expire(&self, why: &str) {
+        let (mut turned, mut lost) = (Vec::new(), Vec::new());
+        {
+            let mut queue = self.queue();
+            while let Some(first) = queue.waiting.front()
+                && first.since.elapsed() > PROPOSE_WAIT
+                && let Some(Waiting { body, answer, .. }) = queue.waiting.pop_front()
+            {
+                queue.bytes -= body.len();
+                turned.push((answer, why.to_owned()));
+            }
+            let late = |parcel: &Parcel| parcel.since.elapsed() > PROPOSE_WAIT;
+            let (over, again) = queue.again.drain(..).partition(|(parcel, _)| late(parcel));
+            queue.again = again;
+            let over: VecDeque<(Parcel, String)> = over;
+            for (parcel, why) in over {
+                turned.extend(parcel.answers.into_iter().map(|answer| (answer, why.clone())));
+            }
+        }
+        self.flying().retain(|_, parcel| {
+            let over = parcel.since.elapsed() > FLIGHT_WAIT;
+            if over {
+                lost.append(&mut parcel.answers);
+            }
+            !over
+        });
+        for (answer, why) in turned {
+            let _gone = answer.send(Err(ProposeError::Unavailable(why)));
+        }
+        for answer in lost {
+            let why = "no majority has confirmed it yet".to_owned();
+            let _gone = answer.send(Err(ProposeError::Unknown(why)));
         }
     }
 
@@ -185,148 +254,97 @@ impl Desk {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn flying(&self) -> MutexGuard<'_, BTreeMap<u64, Vec<Sender>>> {
+    fn flying(&self) -> MutexGuard<'_, BTreeMap<u64, Parcel>> {
         self.flying.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What waits, up to a parcel's limits. Who does not wait for an answer any more is left out: nothing was promised.
-    fn take(&self) -> Option<(u64, Vec<Vec<u8>>, Vec<Sender>)> {
+    /// Whether nothing waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        let queue = self.queue();
+        queue.waiting.is_empty() && queue.again.is_empty()
+    }
+
+    /// What waits, up to a parcel's limits, on its way from now on. Who does not wait for an answer any more is left out: nothing
+    /// was promised.
+    pub(crate) fn take(&self) -> Option<(u64, Packet)> {
+        let parcel = self.next()?;
+        let (number, packet) = (parcel.number, parcel.packet.clone());
+        self.flying().insert(number, parcel);
+        Some((number, packet))
+    }
+
+    fn next(&self) -> Option<Parcel> {
         let mut queue = self.queue();
+        if let Some((parcel, _)) = queue.again.pop_front() {
+            return Some(parcel);
+        }
         let (mut bodies, mut answers, mut bytes) = (Vec::new(), Vec::new(), 0);
+        let mut since = None;
         while bodies.len() < ENTRIES_MAX
             && let Some(next) = queue.waiting.front()
             && (bodies.is_empty() || bytes + next.body.len() <= PARCEL_BYTES_TARGET)
-            && let Some(Waiting { body, answer }) = queue.waiting.pop_front()
+            && let Some(Waiting { body, answer, since: from }) = queue.waiting.pop_front()
         {
             queue.bytes -= body.len();
             if answer.is_closed() {
                 continue;
             }
+            since = since.or(Some(from));
             bytes += body.len();
             bodies.push(body);
             answers.push(answer);
         }
-        if bodies.is_empty() {
-            return None;
-        }
+        let since = since?;
         queue.next += 1;
         metric::parcel(bodies.len(), bytes, queue.waiting.len());
-        Some((queue.next, bodies, answers))
+        let packet = Packet(Bytes::from(codec::join(&bodies)));
+        Some(Parcel { number: queue.next, packet, answers, since })
     }
 
     /// Hands out the answers of a parcel.
-    fn answer(&self, number: u64, result: ClientWriteResult<Cell>) {
-        let Some(answers) = self.flying().remove(&number) else { return };
-        match result {
-            Ok(response) => {
-                let verdict = response.data;
-                let revision = verdict.revision;
-                for (answer, outcome) in answers.into_iter().zip(verdict.outcomes) {
+    pub(crate) fn answer(self: &Arc<Self>, number: u64, landed: Landed) {
+        let Some(parcel) = self.flying().remove(&number) else { return };
+        let error: Box<dyn Fn() -> ProposeError> = match landed {
+            Landed::Done(Verdict { outcomes, revision }) => {
+                for (answer, outcome) in parcel.answers.into_iter().zip(outcomes) {
                     let _gone = answer.send(match outcome {
                         Ok(reply) => Ok(Accepted { reply, revision }),
                         Err(rejection) => Err(ProposeError::Refused(rejection)),
                     });
                 }
-            }
-            Err(error) => {
-                for answer in answers {
-                    let _gone = answer.send(Err(not_written(&error)));
-                }
-            }
-        }
-    }
-}
-
-/// Sends parcels into the log for as long as the replica lives.
-pub(crate) async fn collect(desk: Arc<Desk>, raft: Raft) {
-    let places = Arc::new(Semaphore::new(PARCELS_IN_FLIGHT_MAX));
-    let mut shut = desk.gate.watch();
-    loop {
-        if let Some(why) = shut.borrow_and_update().why() {
-            desk.turn_away(why);
-        }
-        tokio::select! {
-            () = desk.bell.notified() => {}
-            changed = shut.changed() => {
-                if changed.is_err() {
-                    return;
-                }
-                let (why, stuck) = {
-                    let shut = shut.borrow_and_update();
-                    (shut.why().map(str::to_owned), shut.stuck())
-                };
-                if let Some(why) = why {
-                    desk.turn_away(&why);
-                    if stuck {
-                        desk.give_up_flying(&why);
-                    }
-                }
-                continue;
-            }
-        }
-        while let Some(place) = free_place(&places, &desk, &mut shut).await
-            && let Some(parcel) = desk.take()
-        {
-            if !send(&desk, &raft, parcel, place).await {
                 return;
             }
-        }
-    }
-}
-
-/// A place for one more parcel; none if writes are refused meanwhile.
-async fn free_place(
-    places: &Arc<Semaphore>,
-    desk: &Desk,
-    shut: &mut tokio::sync::watch::Receiver<crate::space::Shut>,
-) -> Option<OwnedSemaphorePermit> {
-    tokio::select! {
-        place = places.clone().acquire_owned() => place.ok(),
-        why = shut.wait_for(|shut| shut.why().is_some()) => {
-            let (why, stuck) = why.map(|shut| (shut.why().map(str::to_owned), shut.stuck())).ok()?;
-            desk.turn_away(&why?);
-            if stuck {
-                desk.give_up_flying("the disk is full: it may still be written when there is space");
+            Landed::Not(why) if parcel.since.elapsed() < PROPOSE_WAIT => {
+                return self.again(parcel, why);
             }
-            None
+            Landed::Not(why) | Landed::Refused(why) => {
+                Box::new(move || ProposeError::Unavailable(why.clone()))
+            }
+            Landed::Unknown(why) => Box::new(move || ProposeError::Unknown(why.clone())),
+        };
+        for answer in parcel.answers {
+            let _gone = answer.send(Err(error()));
         }
     }
-}
 
-async fn send(
-    desk: &Arc<Desk>,
-    raft: &Raft,
-    (number, bodies, answers): (u64, Vec<Vec<u8>>, Vec<Sender>),
-    place: OwnedSemaphorePermit,
-) -> bool {
-    desk.flying().insert(number, answers);
-    let packet = Packet(Bytes::from(codec::join(&bodies)));
-    let back = Arc::downgrade(desk);
-    let answer = Answer(Box::new(move |result| {
-        drop(place);
-        if let Some(desk) = back.upgrade() {
-            desk.answer(number, result);
-        }
-    }));
-    if let Err(fatal) = raft.client_write_ff(packet, Some(answer)).await {
-        let why = format!("the log has stopped: {fatal}");
-        desk.give_up_flying(&why);
-        desk.close(&why);
-        return false;
-    }
-    true
-}
-
-/// Only a refusal before anything was appended is a definite "not done".
-fn not_written(error: &ClientWriteError<Cell>) -> ProposeError {
-    match error {
-        ClientWriteError::ForwardToLeader(to) => {
-            let leader = to.leader_id.map_or("nobody leads now".to_owned(), |leader| {
-                format!("node {leader} leads, this one follows")
-            });
-            ProposeError::Unavailable(leader)
-        }
-        other => ProposeError::Unknown(other.to_string()),
+    /// Sends a parcel again, a moment later: who leads may be about to change.
+    fn again(self: &Arc<Self>, parcel: Parcel, why: String) {
+        let desk = self.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(AGAIN_AFTER).await;
+            let closed = {
+                let mut queue = desk.queue();
+                let closed = queue.closed.clone();
+                if closed.is_none() {
+                    queue.again.push_back((parcel, why));
+                }
+                closed
+            };
+            match closed {
+                Some(why) => desk.turn_away(&why),
+                None => desk.bell.notify_one(),
+            }
+        });
     }
 }
 
@@ -338,10 +356,4 @@ fn how(answered: &Result<Accepted, ProposeError>) -> &'static str {
         Err(ProposeError::Unavailable(_)) => "unavailable",
         Err(ProposeError::Unknown(_)) => "unknown",
     }
-}
-
-/// The wall clock. The engine never lets time run backwards, whatever it says.
-fn now() -> Moment {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Moment(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }

@@ -44,6 +44,8 @@ pub(crate) enum Why {
     Log,
     /// The state could not be written.
     State,
+    /// This node's clock differs from most others'.
+    Clock,
 }
 
 /// What shuts the gate, each in words.
@@ -52,12 +54,14 @@ pub(crate) struct Shut {
     reserve: Option<String>,
     log: Option<String>,
     state: Option<String>,
+    clock: Option<String>,
 }
 
 impl Shut {
     /// A sentence for people, if writes are refused.
     pub(crate) fn why(&self) -> Option<&str> {
-        self.log.as_deref().or(self.state.as_deref()).or(self.reserve.as_deref())
+        let disk = self.log.as_deref().or(self.state.as_deref()).or(self.reserve.as_deref());
+        disk.or(self.clock.as_deref())
     }
 
     /// Whether what is in flight may never come back.
@@ -70,6 +74,7 @@ impl Shut {
             Why::Reserve => &mut self.reserve,
             Why::Log => &mut self.log,
             Why::State => &mut self.state,
+            Why::Clock => &mut self.clock,
         }
     }
 }
@@ -100,6 +105,14 @@ impl Gate {
     pub(crate) fn open(&self, why: Why) {
         if self.shut.send_if_modified(|shut| shut.slot(why).take().is_some()) {
             tracing::info!(?why, "a reason to be read-only is gone");
+        }
+    }
+
+    /// Whether this node's clock is astray, in words.
+    pub(crate) fn stray(&self, words: Option<String>) {
+        match words {
+            Some(words) => self.shut(Why::Clock, words),
+            None => self.open(Why::Clock),
         }
     }
 

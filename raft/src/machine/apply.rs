@@ -15,8 +15,8 @@ use rocksdb::{DB, WriteOptions};
 use tokio::sync::oneshot;
 
 use super::hot::Hot;
-use super::rocks::{Applied, Now, Then, members, to_write};
-use super::{Progress, Shared, heal, id_of};
+use super::rocks::{Applied, Now, Then, to_write};
+use super::{Progress, Shared, heal, id_of, index};
 use crate::config::{Cell, Entry, LOG_BYTES_BETWEEN_SNAPSHOTS_MAX, Membership, Payload, Verdict};
 use crate::fault::{OrHalt, Trouble, halt, trouble};
 use crate::log::cache;
@@ -121,9 +121,18 @@ impl Applier {
     pub(crate) fn publish(&self) {
         let mut progress = self.shared.progress.lock().unwrap_or_else(PoisonError::into_inner);
         progress.applied = self.progress.applied;
-        if progress.members != self.progress.members {
+        let regrouped = progress.members != self.progress.members;
+        if regrouped {
             progress.members.clone_from(&self.progress.members);
+            progress.numbered = self.progress.numbered;
         }
+        drop(progress);
+        if regrouped {
+            self.shared.regrouped.send_replace(());
+        }
+        let applied = self.progress.applied;
+        self.shared.prints.push(index(applied.last), applied.print);
+        self.shared.reached.send_replace(index(applied.last));
     }
 
     fn install(&mut self, kept: Kept) {
@@ -132,13 +141,10 @@ impl Applier {
             load::swap_in(&shared.place, &kept).or_halt("a snapshot cannot be installed")
         });
         self.engine = Engine::default();
-        self.progress = shared
-            .shelf
-            .with(|db| -> Result<Progress, String> {
-                Ok(Progress { applied: super::rocks::applied(db)?, members: members(db)? })
-            })
-            .or_halt("an installed snapshot cannot be read");
+        self.progress =
+            shared.shelf.with(Progress::read).or_halt("an installed snapshot cannot be read");
         self.hot = shared.shelf.with(Hot::load).or_halt("an installed snapshot cannot be read");
+        shared.prints.clear();
         self.publish();
         let revision = shared.shelf.with(|db| oarlock_engine::feed::revision(&Then::new(db)));
         shared.tail.restart(revision);
@@ -168,6 +174,8 @@ pub(crate) fn step(
         Payload::Blank => {}
         Payload::Membership(membership) => {
             next.members = Membership::new(Some(id), membership.clone());
+            let newest = membership.nodes().map(|(node, _)| *node).max();
+            next.numbered = next.numbered.max(newest.unwrap_or(0));
             members = Some(&next.members);
         }
         Payload::Normal(packet) => {
@@ -179,7 +187,7 @@ pub(crate) fn step(
     }
     let print = progress.applied.print.after(id.index, &batch);
     next.applied = Applied { last: Some(id), print };
-    let rows = to_write(&batch, &next.applied, members);
+    let rows = to_write(&batch, &next.applied, members.map(|members| (members, next.numbered)));
     let mut options = WriteOptions::default();
     options.disable_wal(true);
     db.write_opt(rows, &options)?;

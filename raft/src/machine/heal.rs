@@ -10,7 +10,6 @@ use rocksdb::DB;
 
 use super::apply::{Applier, step};
 use super::hot::Hot;
-use super::rocks::{applied, members};
 use super::{Progress, next};
 use crate::config::{Entry, LOG_READ_BYTES_MAX};
 use crate::fault::{OrHalt, Trouble, halt, trouble};
@@ -52,10 +51,7 @@ fn again(applier: &mut Applier, before: u64) -> Option<DB> {
         }
     };
     applier.engine = Engine::default();
-    applier.progress = Progress {
-        applied: applied(&db).or_halt("the state cannot be read"),
-        members: members(&db).or_halt("the state cannot be read"),
-    };
+    applier.progress = Progress::read(&db).or_halt("the state cannot be read");
     applier.hot = Hot::load(&db).or_halt("the state cannot be read");
     let mut from = next(applier.progress.applied.last);
     while from < before {

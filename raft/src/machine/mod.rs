@@ -21,18 +21,21 @@ pub(crate) mod rocks;
 use std::io;
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures::{Stream, StreamExt as _};
 use openraft::OptionalSend;
 use openraft::entry::RaftEntry as _;
 use openraft::storage::{EntryResponder, RaftStateMachine, Snapshot};
-use tokio::sync::oneshot;
+use rocksdb::DB;
+use tokio::sync::{oneshot, watch};
 
 use self::apply::Job;
 use self::rocks::Applied;
 use crate::config::{Cell, LOG_READ_BYTES_MAX, LogId, Membership, SnapshotMeta};
 use crate::disk::{Place, Shelf};
 use crate::log::cache;
+use crate::peer::census::Prints;
 use crate::snapshot::build::Builder;
 use crate::snapshot::{Kept, load};
 use crate::space::Gate;
@@ -50,6 +53,12 @@ pub(crate) struct Shared {
     pub(crate) kept: Mutex<Option<Kept>>,
     /// Held while a snapshot is taken: one at a time.
     pub(crate) building: Mutex<()>,
+    /// Tells when the members, as applied, have changed.
+    pub(crate) regrouped: watch::Sender<()>,
+    /// The last applied index, for whoever waits for one.
+    pub(crate) reached: watch::Sender<u64>,
+    /// The fingerprints of the last entries.
+    pub(crate) prints: Prints,
 }
 
 /// How far the state has come.
@@ -57,12 +66,29 @@ pub(crate) struct Shared {
 pub(crate) struct Progress {
     pub(crate) applied: Applied,
     pub(crate) members: Membership,
+    /// The highest number a member ever had: it is never given again.
+    pub(crate) numbered: u64,
+}
+
+impl Progress {
+    /// Reads how far a database has come.
+    pub(crate) fn read(db: &DB) -> Result<Progress, String> {
+        let (applied, members) = (rocks::applied(db)?, rocks::members(db)?);
+        Ok(Progress { applied, members, numbered: rocks::numbered(db)? })
+    }
 }
 
 impl Shared {
     /// How far the state has come.
     pub(crate) fn progress(&self) -> Progress {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits until an entry is applied, at most so long.
+    pub(crate) async fn reach(&self, index: u64, within: Duration) -> bool {
+        let mut reached = self.reached.subscribe();
+        let there = reached.wait_for(|reached| *reached >= index);
+        matches!(tokio::time::timeout(within, there).await, Ok(Ok(_)))
     }
 
     /// The newest snapshot.
@@ -122,7 +148,8 @@ impl RaftStateMachine<Cell> for Machine {
     }
 
     async fn install_snapshot(&mut self, meta: &SnapshotMeta, kept: Kept) -> Result<(), io::Error> {
-        load::verify(meta, &kept)?;
+        let (expected, found) = (meta.clone(), kept.clone());
+        tokio::task::spawn_blocking(move || load::verify(&expected, &found)).await??;
         self.ask(|done| Job::Install { kept, done }).await
     }
 

@@ -49,6 +49,12 @@ impl Print {
         Print::default().bytes(bytes)
     }
 
+    /// The print after some more bytes.
+    #[must_use]
+    pub(crate) fn and(self, bytes: &[u8]) -> Print {
+        self.bytes(bytes)
+    }
+
     fn number(self, number: u64) -> Print {
         let wide = u128::from(self.0 ^ number ^ MIX) * u128::from(STEP);
         // The rotation keeps a zero product from erasing what came before.

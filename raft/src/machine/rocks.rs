@@ -16,6 +16,7 @@ use crate::fault::OrHalt;
 
 const APPLIED: &[u8] = b"\0applied";
 const MEMBERS: &[u8] = b"\0members";
+const NUMBERED: &[u8] = b"\0numbered";
 
 /// How far a copy of the state has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -36,6 +37,13 @@ pub(crate) fn members(db: &DB) -> Result<Membership, String> {
     row(db, MEMBERS).map(Option::unwrap_or_default)
 }
 
+/// The highest number a member ever had, by the state in a database. Older states have no row of it.
+pub(crate) fn numbered(db: &DB) -> Result<u64, String> {
+    let told = row(db, NUMBERED)?;
+    let newest = members(db)?.nodes().map(|(node, _)| *node).max();
+    Ok(told.max(newest).unwrap_or(0))
+}
+
 fn row<T: serde::de::DeserializeOwned>(db: &DB, key: &[u8]) -> Result<Option<T>, String> {
     let value = db.get(key).map_err(rocksdb::Error::into_string)?;
     value.map(|value| codec::decode(&value).map_err(|error| error.to_string())).transpose()
@@ -45,7 +53,7 @@ fn row<T: serde::de::DeserializeOwned>(db: &DB, key: &[u8]) -> Result<Option<T>,
 pub(crate) fn to_write(
     batch: &Batch,
     applied: &Applied,
-    members: Option<&Membership>,
+    members: Option<(&Membership, u64)>,
 ) -> WriteBatch {
     let mut rows = WriteBatch::default();
     for change in &batch.changes {
@@ -56,8 +64,9 @@ pub(crate) fn to_write(
         }
     }
     rows.put(APPLIED, codec::encode(applied));
-    if let Some(members) = members {
+    if let Some((members, numbered)) = members {
         rows.put(MEMBERS, codec::encode(members));
+        rows.put(NUMBERED, codec::encode(&numbered));
     }
     rows
 }

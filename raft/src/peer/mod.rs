@@ -1,108 +1,133 @@
-//! Calls to other members. There are none yet: whoever is called is unreachable, which is what openraft is told.
+//! Between members: one port a node, known by handshake, for the log and for the actors.
+//!
+//! ```text
+//!   openraft ─▶ network ─┐                                                      ┌─▶ openraft, state
+//!   desk, barrier ───────┼─▶ link ══ hello, then frames ══▶ listen ─▶ room ─────┤
+//!   steward: reports ────┘                                     └─▶ visitors     └─▶ members: join, promote, remove, hand over
+//!                                                                 (actors)
+//! ```
+//!
+//! Every node dials every other and keeps the connection; calls on it are pipelined and have deadlines. Nothing is retried here
+//! that may have been done. Who takes part is in the log; who is there is in the book; how they are is in the census.
 
-use std::future::Future;
+pub(crate) mod book;
+pub(crate) mod census;
+pub(crate) mod hello;
+pub(crate) mod join;
+pub(crate) mod link;
+pub(crate) mod listen;
+pub(crate) mod members;
+pub(crate) mod network;
+pub(crate) mod policy;
+pub(crate) mod proof;
+pub(crate) mod room;
+pub(crate) mod ship;
+pub(crate) mod socket;
+pub(crate) mod steward;
+pub(crate) mod wire;
+
+use std::time::{Duration, Instant};
 
 use oarlock_engine::id::NodeId;
-use openraft::errors::{RPCError, ReplicationClosed, StreamingError, Unreachable};
-use openraft::network::{RPCOption, RaftNetworkFactory, RaftNetworkV2};
-use openraft::raft::{
-    AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, VoteRequest, VoteResponse,
-};
+use openraft::async_runtime::WatchReceiver as _;
+use tokio::net::TcpStream;
 
+use self::hello::{Purpose, Unmet};
+use self::link::{HELLO_WAIT, Uncalled};
+use self::wire::{Ask, Reply};
 use crate::Replica;
 use crate::cluster::{Member, Standing};
-use crate::config::{Cell, Vote};
 use crate::fault::Fault;
-use crate::snapshot::Kept;
 
-/// A change of the group that somebody asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Change {
-    Promote(NodeId),
-    Demote(NodeId),
-    Remove(NodeId),
-    Lead(Option<NodeId>),
-}
+pub(crate) use self::wire::Change;
+
+/// How long a change of the group may take, hand-over included.
+const CHANGE_WAIT: Duration = Duration::from_secs(15);
+/// The pause before another node is asked.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// All members, seen from a replica.
 pub(crate) fn members(replica: &Replica) -> Vec<Member> {
-    let status = replica.status();
-    vec![Member {
-        node: status.node,
-        address: String::new(),
-        standing: Standing::Voter,
-        leads: status.leader == Some(status.node),
-        here: true,
-        heard: Some(std::time::Duration::ZERO),
-        matched: Some(status.log_last),
-        lag: Some(0),
-        link: None,
-    }]
+    let inner = &replica.inner;
+    let seen = inner.raft.metrics();
+    let seen = seen.borrow_watched().clone();
+    let me = inner.identity.node.0;
+    let links = inner.room.book.told.borrow().clone();
+    let last = seen.last_log_index.unwrap_or(0);
+    let member = |(node, at): (&u64, &openraft::impls::BasicNode)| {
+        let here = *node == me;
+        // While the voters are being changed, whoever is one before and after.
+        let voter = seen.membership_config.get_joint_config().iter().all(|set| set.contains(node));
+        let replicated = seen.replication.as_ref().and_then(|all| all.get(node).copied());
+        let told = inner.room.census.fresh(*node).map(|known| known.report.applied);
+        let matched = match replicated {
+            Some(matched) if !here => matched.map(|id| id.index),
+            _ if here => Some(last),
+            _ => told,
+        };
+        Member {
+            node: NodeId(*node),
+            address: at.addr.clone(),
+            standing: if voter { Standing::Voter } else { Standing::Learner },
+            leads: seen.current_leader == Some(*node),
+            here,
+            heard: if here { Some(Duration::ZERO) } else { inner.room.book.heard(*node) },
+            matched,
+            lag: matched.map(|matched| last.saturating_sub(matched)),
+            link: links.get(&NodeId(*node)).cloned(),
+        }
+    };
+    seen.membership_config.nodes().map(member).collect()
 }
 
-/// Asks the leader for a change of the group.
-pub(crate) async fn change(_replica: &Replica, _change: Change) -> Result<(), Fault> {
-    Err(Fault::Refused("this node is alone: no peer address is configured".to_owned()))
+/// Asks the leader for a change of the group, wherever it is.
+pub(crate) async fn change(replica: &Replica, change: Change) -> Result<(), Fault> {
+    let room = &replica.inner.room;
+    let begin = Instant::now();
+    let mut why = "nobody leads".to_owned();
+    while begin.elapsed() < CHANGE_WAIT {
+        let reply = match room.leader() {
+            Some(leader) if leader == room.me => {
+                let here = room.clone();
+                let changed = tokio::spawn(async move { here.change(change).await });
+                changed.await.map_err(|why| Fault::Raft(why.to_string()))?
+            }
+            Some(leader) => match room.book.find(leader) {
+                Some(link) => match link.call(&Ask::Change(change), CHANGE_WAIT).await {
+                    Ok(reply) => reply,
+                    Err(Uncalled::NotSent(why) | Uncalled::Lost(why)) => Reply::Failed(why),
+                },
+                None => Reply::NotLeader(None),
+            },
+            None => Reply::NotLeader(None),
+        };
+        match reply {
+            Reply::Changed => return Ok(()),
+            Reply::Refused(why) => return Err(Fault::Refused(why)),
+            Reply::Failed(told) => why = told,
+            _ => {}
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    Err(Fault::Unavailable(format!("the group could not be changed: {why}")))
 }
 
 /// Opens a connection to another node's actors.
-pub(crate) async fn dial(_replica: &Replica, node: NodeId) -> Result<tokio::net::TcpStream, Fault> {
-    Err(Fault::Refused(format!("node {node} is no member of this cluster")))
-}
-
-/// The way to the other members.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Peers;
-
-/// The way to one of them.
-#[derive(Debug)]
-pub(crate) struct Peer {
-    target: u64,
-}
-
-impl Peer {
-    fn unreachable(&self) -> Unreachable<Cell> {
-        Unreachable::new(&std::io::Error::new(
-            std::io::ErrorKind::NotConnected,
-            format!("node {} cannot be called: this release runs single nodes", self.target),
-        ))
-    }
-}
-
-impl RaftNetworkFactory<Cell> for Peers {
-    type Network = Peer;
-
-    async fn new_client(&mut self, target: u64, _node: &openraft::impls::BasicNode) -> Peer {
-        Peer { target }
-    }
-}
-
-impl RaftNetworkV2<Cell> for Peer {
-    type SnapshotData = Kept;
-
-    async fn append_entries(
-        &mut self,
-        _request: AppendEntriesRequest<Cell>,
-        _option: RPCOption,
-    ) -> Result<AppendEntriesResponse<Cell>, RPCError<Cell>> {
-        Err(RPCError::Unreachable(self.unreachable()))
-    }
-
-    async fn vote(
-        &mut self,
-        _request: VoteRequest<Cell>,
-        _option: RPCOption,
-    ) -> Result<VoteResponse<Cell>, RPCError<Cell>> {
-        Err(RPCError::Unreachable(self.unreachable()))
-    }
-
-    async fn full_snapshot(
-        &mut self,
-        _vote: Vote,
-        _snapshot: openraft::alias::SnapshotOf<Cell, Kept>,
-        _cancel: impl Future<Output = ReplicationClosed> + Send + 'static,
-        _option: RPCOption,
-    ) -> Result<SnapshotResponse<Cell>, StreamingError<Cell>> {
-        Err(StreamingError::Unreachable(self.unreachable()))
+pub(crate) async fn dial(replica: &Replica, node: NodeId) -> Result<TcpStream, Fault> {
+    let book = &replica.inner.room.book;
+    let unreachable = |why: &dyn std::fmt::Display| {
+        Fault::Unavailable(format!("node {node} cannot be reached: {why}"))
+    };
+    let (Some(card), Some(link)) = (&book.card, book.find(node.0)) else {
+        return Err(Fault::Refused(format!("node {node} is no other member of this cluster")));
+    };
+    book.wall.open(node.0).map_err(|why| unreachable(&why))?;
+    let mut stream = socket::connect(&link.address()).await.map_err(|why| unreachable(&why))?;
+    let greeting = hello::knock(&mut stream, card, node.0, Purpose::Actors);
+    match tokio::time::timeout(HELLO_WAIT, greeting).await {
+        Ok(Ok(_)) => Ok(stream),
+        Ok(Err(Unmet::Refused(why))) => Err(Fault::Refused(format!("node {node} refuses: {why}"))),
+        Ok(Err(why)) => Err(unreachable(&why)),
+        Err(_) => Err(unreachable(&"it says nothing")),
     }
 }

@@ -72,7 +72,8 @@ fn build(shared: &Shared) -> io::Result<Kept> {
     Ok(kept)
 }
 
-fn name(kept: &Kept) -> String {
+/// What the folder of a snapshot is called.
+pub(crate) fn name(kept: &Kept) -> String {
     format!("{:020}", crate::machine::index(kept.meta.last_log_id))
 }
 
