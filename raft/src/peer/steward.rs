@@ -114,12 +114,16 @@ pub(crate) async fn succeed(room: Arc<Room>) {
     }
 }
 
-/// Tells the others how this node is, and compares.
+/// Tells the others how this node is, now and then and whenever a link changes, and compares.
 pub(crate) async fn report(room: Arc<Room>) {
     let mut pace = tokio::time::interval(REPORT_EVERY);
     pace.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut changes = room.book.told.subscribe();
     loop {
-        pace.tick().await;
+        tokio::select! {
+            _ = pace.tick() => {}
+            Ok(()) = changes.changed() => {}
+        }
         let links = room.book.all();
         join_all(links.iter().filter(|link| link.state().up).map(|link| async {
             let asked = Instant::now();
