@@ -13,11 +13,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use hmac::{Hmac, Mac as _};
 use oarlock_engine::apply::Outcome;
 use oarlock_engine::id::{NodeId, Revision};
 use openraft::RaftTypeConfig;
 use openraft::raft::responder::Responder;
 use serde::{Deserialize, Serialize};
+use sha2::Sha256;
 
 /// The normal size of one parcel: more only if a single command is larger.
 pub(crate) const PARCEL_BYTES_TARGET: usize = 1 << 20;
@@ -110,6 +112,16 @@ impl Secret {
     #[allow(dead_code, reason = "read by the way to the other members, which is being built")]
     pub(crate) fn bytes(&self) -> &[u8] {
         self.0.as_bytes()
+    }
+
+    /// Another secret, made from this one for one purpose: whoever learns it learns nothing of this one.
+    #[must_use]
+    pub fn derived(&self, purpose: &str) -> String {
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.bytes()).expect("a key of any length");
+        mac.update(b"oarlock ");
+        mac.update(purpose.as_bytes());
+        let digits = mac.finalize().into_bytes().into_iter().map(|byte| format!("{byte:02x}"));
+        digits.collect()
     }
 }
 
