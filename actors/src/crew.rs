@@ -2,45 +2,57 @@
 //!
 //! ```text
 //!   muster:   member Enter (this boot; what the last one's worker held is ready again)
-//!             ─▶ worker Attach ─▶ supervisor ─▶ worker, scheduler, herald
-//!   dismiss:  drain (no new leases) ─▶ wait for what runs, up to a limit ─▶ stop and Return the rest
+//!             ─▶ worker Attach ─▶ supervisor ─▶ worker, scheduler, sentry, liaison, steward, herald
+//!   dismiss:  no new leases ─▶ member Drain (the engine moves the roles) ─▶ leadership handed over
+//!             ─▶ wait for what runs, up to a limit ─▶ stop and Return the rest
 //!             ─▶ stop the tree ─▶ worker Detach ─▶ member Leave
 //! ```
+//!
+//! Which parts a node has, its profile says: without the duty `worker` it has no worker, without `scheduler` no role actors; a
+//! node that only answers people and programs has neither. Liaison and steward are for nodes that have others beside them.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use oarlock_engine::access::Principal;
 use oarlock_engine::apply::Offer;
-use oarlock_engine::command::Command;
-use oarlock_engine::id::{BootId, NodeId, Revision, WorkerId};
-use oarlock_engine::member::profile::Profile;
-use oarlock_engine::reject::Rejection;
-use oarlock_engine::version;
-use oarlock_engine::{member, worker};
-use oarlock_raft::Replica;
+use oarlock_engine::feed;
+use oarlock_engine::id::{BootId, NodeId, WorkerId};
+use oarlock_engine::member::profile::{Duty, Profile};
+use oarlock_raft::{Replica, Secret};
 use ractor::{Actor, ActorCell};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::herald::{Herald, Routes};
-use crate::proposal::{Verdict, patiently};
+use crate::link::Liaison;
+use crate::link::line::{Lines, NoAnswer};
+use crate::link::trunk::Trunk;
+use crate::membership::Sentry;
+use crate::membership::demand::Demand;
+use crate::membership::detector::Patience;
+use crate::membership::presence::Presence;
+use crate::membership::vigil::{Neighbour, Vigil};
+use crate::placement::Steward;
 use crate::scheduler::Scheduler;
 use crate::status::{ActorStatus, Board};
 use crate::supervisor::{self, Supervisor};
+use crate::wire::{Answer, Hint, Question};
 use crate::worker::Worker;
 use crate::worker::executor::{Executors, Halt};
 use crate::worker::logs::Logs;
 use crate::worker::pool::Pool;
+use crate::worker::turn::Turn;
 
-/// How long a replica may take to accept that the node joins.
-const JOIN_MAX: Duration = Duration::from_secs(30);
 /// How long the reports of stopped attempts may take.
 const REPORTS_MAX: Duration = Duration::from_secs(5);
-/// How long each word of goodbye may take.
-const GOODBYE_MAX: Duration = Duration::from_secs(2);
+/// How long the actors may take to stop.
+const STOP_MAX: Duration = Duration::from_secs(2);
+/// How long another voter may take to lead.
+const HAND_OVER_MAX: Duration = Duration::from_secs(3);
+/// What the nodes' actors know each other by is derived from the cluster's secret for this purpose.
+const PURPOSE: &str = "actors";
 
 /// What a crew needs to know of its node.
 #[derive(Debug, Clone)]
@@ -51,7 +63,7 @@ pub struct CrewConfig {
     pub name: String,
     /// This life of its process: new at every start.
     pub boot: BootId,
-    /// What the node is for.
+    /// What it is for: see [`Profile`].
     pub profile: Profile,
     /// Where people and programs reach it.
     pub address: String,
@@ -63,6 +75,16 @@ pub struct CrewConfig {
     pub workdir: PathBuf,
     /// How often the keeper looks for what is too old.
     pub keeper_every: Duration,
+    /// What all nodes of the cluster know and nobody else does; a node that has others beside it must have it.
+    pub secret: Option<Secret>,
+    /// The way to the other nodes; none: the replica's, if it has peers.
+    pub trunk: Option<Arc<Trunk>>,
+    /// How often it tells the others that it lives.
+    pub beat_every: Duration,
+    /// How long others may be silent before they are given up.
+    pub patience: Patience,
+    /// Whether everything is dropped that it should send to the others' actors. For tests and drills: nothing is lost by it.
+    pub mute: bool,
 }
 
 impl CrewConfig {
@@ -80,6 +102,11 @@ impl CrewConfig {
             queues: Vec::new(),
             workdir: PathBuf::from("."),
             keeper_every: Duration::from_secs(60),
+            secret: None,
+            trunk: None,
+            beat_every: Patience::default().every,
+            patience: Patience::default(),
+            mute: false,
         }
     }
 }
@@ -91,10 +118,10 @@ pub struct Crew {
 }
 
 struct Shared {
-    node: NodeId,
-    boot: BootId,
-    by: Principal,
-    pool: Arc<Pool>,
+    presence: Arc<Presence>,
+    lines: Arc<Lines>,
+    vigil: Arc<Vigil>,
+    trunk: Option<Arc<Trunk>>,
     board: Arc<Board>,
     root: ActorCell,
     fate: Arc<watch::Sender<Option<String>>>,
@@ -115,17 +142,35 @@ impl Crew {
     ///
     /// # Errors
     /// When the replica takes no proposals, or an actor cannot start.
-    pub async fn muster(replica: Replica, config: CrewConfig) -> Result<Crew, Fault> {
-        let by = Principal(format!("node:{}", config.name));
-        let session = WorkerId(uuid::Uuid::now_v7().as_u128());
-        let (told, boot) = join(&replica, &by, &config, session).await?;
-        let config = CrewConfig { boot, ..config };
+    pub async fn muster(replica: Replica, mut config: CrewConfig) -> Result<Crew, Fault> {
+        if config.trunk.is_none() && replica.peer_address().is_some() {
+            config.trunk = Trunk::of(&replica).map(Arc::new);
+        }
+        if config.trunk.is_some() && config.secret.is_none() {
+            return Err(Fault::Start("a node with others beside it needs their secret".to_owned()));
+        }
+        let works = config.profile.is(Duty::Worker);
+        let slots = if works { config.slots } else { 0 };
+        let demand = Arc::default();
         let executors = Executors::new(config.workdir.clone());
-        let pool = Pool::new(session, config.slots, replica.clone(), executors, Logs::default());
-        let pool = Arc::new(pool);
+        let session = WorkerId(uuid::Uuid::now_v7().as_u128());
+        let pool = Pool::new(session, slots, replica, executors, Arc::clone(&demand));
+        let presence = Arc::new(Presence {
+            node: config.node,
+            name: config.name.clone(),
+            address: config.address.clone(),
+            profile: config.profile.clone(),
+            queues: config.queues.clone(),
+            slots,
+            pool: Arc::new(pool),
+            boot: Mutex::new(config.boot),
+        });
+        presence.enter().await.map_err(Fault::Join)?;
         let board = Arc::new(Board::default());
+        let lines = Arc::new(Lines::new(config.mute));
         let fate = Arc::new(watch::Sender::new(None));
-        let tree = tree(replica, &config, told, &pool, &board, &fate);
+        let vigil = Arc::new(Vigil::new(config.patience, Arc::clone(&demand)));
+        let tree = tree(&config, &presence, (&demand, &vigil), &lines, &board, &fate);
         let (root, ended) =
             Actor::spawn(None, tree, ()).await.map_err(|why| Fault::Start(why.to_string()))?;
         let dismissed = Arc::new(AtomicBool::new(false));
@@ -141,22 +186,27 @@ impl Crew {
                 });
             }
         });
-        let root = root.get_cell();
-        let (node, boot) = (config.node, config.boot);
-        let shared = Shared { node, boot, by, pool, board, root, fate, dismissed };
+        let (root, trunk) = (root.get_cell(), config.trunk);
+        let shared = Shared { presence, lines, vigil, trunk, board, root, fate, dismissed };
         Ok(Crew { shared: Arc::new(shared) })
     }
 
     /// The session of this node's built-in worker.
     #[must_use]
     pub fn worker(&self) -> WorkerId {
-        self.shared.pool.worker
+        self.pool().worker()
     }
 
-    /// The built-in worker's free slots, for proposals that may ready tasks; none: there are none, or it drains.
+    /// Which life of its node this is: a later one than it began with, if the others had given it up meanwhile.
+    #[must_use]
+    pub fn boot(&self) -> BootId {
+        self.shared.presence.boot()
+    }
+
+    /// Free slots for proposals that may ready tasks: the built-in worker's, or another node's that has said it has some.
     #[must_use]
     pub fn offer(&self) -> Option<Offer> {
-        self.shared.pool.offer()
+        self.pool().offer()
     }
 
     /// The supervision tree, by card name.
@@ -170,8 +220,59 @@ impl Crew {
     /// # Errors
     /// When there is no such actor, or it is the root, which nobody would start again.
     pub fn restart(&self, id: &str) -> Result<(), NoActor> {
-        let known = id != supervisor::ID && self.shared.board.stop(id, "restarted by an operator");
+        let known = supervisor::restart(&self.shared.board, id);
         if known { Ok(()) } else { Err(NoActor(id.to_owned())) }
+    }
+
+    /// How often its worker has asked for work, beside what came to it with other proposals.
+    #[must_use]
+    pub fn claims(&self) -> usize {
+        self.pool().claims.load(Ordering::Relaxed)
+    }
+
+    /// How the other nodes are doing, as far as can be told from here.
+    #[must_use]
+    pub fn neighbours(&self) -> Vec<Neighbour> {
+        self.shared.vigil.neighbours()
+    }
+
+    /// The supervision tree of another node, by card name.
+    ///
+    /// # Errors
+    /// When it does not answer within the deadline.
+    pub async fn tree_of(
+        &self,
+        node: NodeId,
+        deadline: Duration,
+    ) -> Result<Vec<ActorStatus>, NoAnswer> {
+        if node == self.shared.presence.node {
+            return Ok(self.tree());
+        }
+        match self.shared.lines.ask(node, &Question::Tree, deadline).await? {
+            Answer::Tree(tree) => Ok(tree),
+            Answer::Done | Answer::NoActor | Answer::Unknown => Err(NoAnswer::strange(node)),
+        }
+    }
+
+    /// Stops an actor of another node, so that its supervisor starts it anew.
+    ///
+    /// # Errors
+    /// When the node does not answer within the deadline, or there is no such actor there.
+    pub async fn restart_at(
+        &self,
+        node: NodeId,
+        id: &str,
+        deadline: Duration,
+    ) -> Result<Result<(), NoActor>, NoAnswer> {
+        if node == self.shared.presence.node {
+            return Ok(self.restart(id));
+        }
+        let restart = Question::Restart { id: id.to_owned() };
+        match self.shared.lines.ask(node, &restart, deadline).await? {
+            Answer::Done => Ok(Ok(())),
+            Answer::NoActor => Ok(Err(NoActor(id.to_owned()))),
+            Answer::Tree(_) | Answer::Unknown => Err(NoAnswer::strange(node)),
+        }
     }
 
     /// Makes an actor panic at its next message, to see that supervision works. For tests and drills: nothing is lost by it,
@@ -186,7 +287,7 @@ impl Crew {
     /// The live output of running attempts.
     #[must_use]
     pub fn logs(&self) -> &Logs {
-        &self.shared.pool.logs
+        &self.pool().logs
     }
 
     /// Waits until the supervisor gives up, and says why: the node should then end loudly. Pending for ever otherwise.
@@ -198,14 +299,16 @@ impl Crew {
         }
     }
 
-    /// Stops in order: no new leases, running attempts may finish for `limit`, what is left then is stopped and given back;
-    /// the worker's session ends and the node says goodbye.
+    /// Stops in order: no new leases, roles and leadership go to others, running attempts may finish for `limit`, what is left
+    /// then is stopped and given back; the worker's session ends and the node says goodbye.
     pub async fn dismiss(&self, limit: Duration) -> Dismissal {
-        let Shared { pool, root, node, boot, .. } = &*self.shared;
+        let Shared { presence, root, lines, .. } = &*self.shared;
+        let pool = self.pool();
         self.shared.dismissed.store(true, Ordering::Release);
         pool.drain();
         let running = pool.running().len();
-        self.say(Command::Worker(worker::Command::Drain { worker: pool.worker })).await;
+        presence.drain("stopping").await;
+        self.hand_over().await;
         let mut returned = 0;
         if timeout(limit, pool.emptied()).await.is_err() {
             returned = pool.stop_all(Halt::Drained);
@@ -214,106 +317,97 @@ impl Crew {
             }
         }
         pool.close();
-        if let Err(why) = root.stop_and_wait(None, Some(GOODBYE_MAX)).await {
+        lines.tell(&Hint::Goodbye { node: presence.node, boot: presence.boot() });
+        presence.leave().await;
+        if let Err(why) = root.stop_and_wait(None, Some(STOP_MAX)).await {
             tracing::warn!(%why, "the actors did not stop in time");
         }
-        self.say(Command::Worker(worker::Command::Detach { worker: pool.worker })).await;
-        self.say(Command::Member(member::Command::Leave { node: *node, boot: *boot })).await;
         Dismissal { finished: running.saturating_sub(returned), returned }
     }
 
-    /// Proposes a word of goodbye: if nobody hears it, the next boot of this node says the same.
-    async fn say(&self, command: Command) {
-        let began = Instant::now();
-        let wanted = || began.elapsed() < GOODBYE_MAX;
-        let Shared { pool, by, .. } = &*self.shared;
-        let said = patiently(&pool.replica, by, || None, command, wanted);
-        match timeout(GOODBYE_MAX, said).await {
-            Ok(Verdict::Accepted(_)) => {}
-            Ok(Verdict::Refused(why)) => tracing::debug!(%why, "a goodbye was refused"),
-            Ok(Verdict::Unwanted) | Err(_) => tracing::warn!("a goodbye was not heard"),
+    /// Sees to it that another voter leads, if this node does: a planned change costs less than an election.
+    async fn hand_over(&self) {
+        let Some(trunk) = &self.shared.trunk else { return };
+        if trunk.lead.borrow().leader != Some(self.shared.presence.node) {
+            return;
+        }
+        match timeout(HAND_OVER_MAX, (trunk.hand_over)()).await {
+            Ok(Ok(())) => tracing::info!("another node leads now"),
+            Ok(Err(why)) => tracing::info!(why, "leadership is not handed over"),
+            Err(_) => tracing::warn!("leadership was not handed over in time"),
         }
     }
-}
 
-/// Proposes what a node that starts has to say; gives the revision after it, and the boot under which it was heard.
-async fn join(
-    replica: &Replica,
-    by: &Principal,
-    config: &CrewConfig,
-    session: WorkerId,
-) -> Result<(Revision, BootId), Fault> {
-    let began = Instant::now();
-    let wanted = || began.elapsed() < JOIN_MAX;
-    let mut boot = config.boot;
-    loop {
-        let enter = Command::Member(member::Command::Enter {
-            node: config.node,
-            name: config.name.clone(),
-            boot,
-            address: config.address.clone(),
-            speaks: version::NEWEST,
-            profile: Box::new(config.profile.clone()),
-        });
-        match patiently(replica, by, || None, enter, wanted).await {
-            Verdict::Accepted(_) => break,
-            // Our clock was set back since our last life.
-            Verdict::Refused(Rejection::StaleBoot { current, .. }) => {
-                boot = boot.following(current);
-            }
-            Verdict::Refused(why) => return Err(Fault::Join(why.to_string())),
-            Verdict::Unwanted => return Err(unheard()),
-        }
+    fn pool(&self) -> &Arc<Pool> {
+        &self.shared.presence.pool
     }
-    let attach = worker::Command::Attach {
-        worker: session,
-        name: config.name.clone(),
-        node: config.node,
-        boot,
-        queues: config.queues.clone(),
-        calls: Vec::new(),
-        builtin: true,
-        slots: config.slots,
-    };
-    match patiently(replica, by, || None, Command::Worker(attach), wanted).await {
-        Verdict::Accepted(accepted) => Ok((accepted.revision, boot)),
-        Verdict::Refused(why) => Err(Fault::Join(why.to_string())),
-        Verdict::Unwanted => Err(unheard()),
-    }
-}
-
-fn unheard() -> Fault {
-    Fault::Join(format!("no answer within {JOIN_MAX:?}"))
 }
 
 /// Everything the supervisor needs, none of it started.
 fn tree(
-    replica: Replica,
     config: &CrewConfig,
-    told: Revision,
-    pool: &Arc<Pool>,
+    presence: &Arc<Presence>,
+    (demand, vigil): (&Arc<Mutex<Demand>>, &Arc<Vigil>),
+    lines: &Arc<Lines>,
     board: &Arc<Board>,
     fate: &Arc<watch::Sender<Option<String>>>,
 ) -> Supervisor {
-    let routes = Arc::new(Routes::new(pool.worker, told));
-    Supervisor {
+    let (node, pool) = (config.node, &presence.pool);
+    let (replica, trunk) = (&pool.replica, &config.trunk);
+    // Everything up to here is found in the tables by whoever starts.
+    let routes = Arc::new(Routes::new(replica.read(|view| feed::revision(view))));
+    let shared = || (Arc::clone(&routes), Arc::clone(board));
+    let worker = || Worker {
+        pool: Arc::clone(pool),
+        routes: Arc::clone(&routes),
         board: Arc::clone(board),
-        worker: Worker {
-            pool: Arc::clone(pool),
-            routes: Arc::clone(&routes),
-            board: Arc::clone(board),
-            queues: config.queues.clone(),
-            claims: Arc::new(AtomicUsize::new(0)),
-        },
-        scheduler: Scheduler {
-            node: config.node,
-            replica: replica.clone(),
-            routes: Arc::clone(&routes),
-            pool: Arc::clone(pool),
-            board: Arc::clone(board),
-            keeper_every: config.keeper_every,
-        },
-        herald: Herald { replica, routes, pool: Arc::clone(pool), board: Arc::clone(board) },
+        queues: config.queues.clone(),
+        claims: Arc::new(AtomicUsize::new(0)),
+        waits: Arc::default(),
+        turn: Turn { node, demand: Arc::clone(demand) },
+    };
+    let scheduler = || Scheduler {
+        node,
+        replica: replica.clone(),
+        routes: Arc::clone(&routes),
+        pool: Arc::clone(pool),
+        board: Arc::clone(board),
+        keeper_every: config.keeper_every,
+    };
+    let liaison = |trunk: &Arc<Trunk>| Liaison {
+        node,
+        cookie: config.secret.as_ref().map_or_else(String::new, |secret| secret.derived(PURPOSE)),
+        replica: replica.clone(),
+        trunk: Arc::clone(trunk),
+        lines: Arc::clone(lines),
+        vigil: Arc::clone(vigil),
+        board: Arc::clone(board),
+    };
+    let steward = |trunk: &Arc<Trunk>| {
+        let ((routes, board), trunk) = (shared(), Arc::clone(trunk));
+        Steward { node, replica: replica.clone(), trunk, vigil: Arc::clone(vigil), routes, board }
+    };
+    let sentry = Sentry {
+        presence: Arc::clone(presence),
+        trunk: trunk.clone(),
+        lines: Arc::clone(lines),
+        vigil: Arc::clone(vigil),
+        routes: Arc::clone(&routes),
+        board: Arc::clone(board),
+        beat_every: config.beat_every,
+        fate: Arc::clone(fate),
+    };
+    let (heralds, boards) = shared();
+    let (replica, pool) = (replica.clone(), Arc::clone(pool));
+    Supervisor {
+        node,
+        board: Arc::clone(board),
+        worker: config.profile.is(Duty::Worker).then(worker),
+        scheduler: config.profile.is(Duty::Scheduler).then(scheduler),
+        steward: trunk.as_ref().map(steward),
+        sentry,
+        liaison: trunk.as_ref().map(liaison),
+        herald: Herald { replica, routes: heralds, pool, board: boards },
         fate: Arc::clone(fate),
     }
 }

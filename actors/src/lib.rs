@@ -1,15 +1,17 @@
 //! The cast: who supervises whom, who tells whom what.
 //!
 //! ```text
-//!                       ┌──────────── supervisor ────────────┐              who starts whom again
-//!                    herald           worker             scheduler
-//!                       │               │               ┌────┴─────┐
-//!                       │               │             role …    keeper
-//!                       │               │               │
-//!   feed ──────────────▶│── leases ────▶│ attempts      │                   hints: each may be lost
-//!                       │── questions, alarms ─────────▶│
-//!                       │                               │
-//!   log ◀───────────────│──── Complete, Fail ◀──────────│── Answer, Tick    truth: proposals
+//!                       ┌──────────── supervisor ────────────┬──────────┬──────────┐   who starts whom again
+//!                    herald           worker             scheduler    sentry    steward, liaison
+//!                       │               │               ┌────┴─────┐    │          │
+//!                       │               │             role …    keeper  │          │
+//!                       │               │               │               │          │
+//!   feed ──────────────▶│── leases ────▶│ attempts      │               │          │   hints: each may be lost
+//!                       │── questions, alarms ─────────▶│               │          │
+//!                       │── members ───────────────────────────────────▶│─────────▶│
+//!   other nodes ◀──────────────────────────────── signs of life, questions ───────▶│
+//!                       │                               │               │          │
+//!   log ◀───────────────│──── Complete, Fail ◀──────────│ Answer, Tick ◀│ Enter   ◀│ GiveUp    truth: proposals
 //! ```
 //!
 //! Actors are the shell around the engine: they watch the feed, talk to the world and propose. They never decide what is true,
@@ -21,8 +23,10 @@ pub mod expression;
 pub(crate) mod herald;
 pub mod inputs;
 pub(crate) mod keeper;
+pub mod link;
 pub mod membership;
 pub(crate) mod metric;
+pub(crate) mod placement;
 pub(crate) mod post;
 pub(crate) mod proposal;
 pub mod role;
@@ -30,6 +34,7 @@ pub(crate) mod scheduler;
 pub(crate) mod shelf;
 pub mod status;
 pub(crate) mod supervisor;
+pub(crate) mod wire;
 pub mod worker;
 
 #[cfg(test)]

@@ -8,6 +8,7 @@
 //! | `oarlock_tasks_stopped_total{kind,why}` | counter | attempts that were told to stop here |
 //! | `oarlock_tasks_retried_total` | counter | tasks that will be tried again, seen in the feed |
 //! | `oarlock_tasks_dead_total` | counter | tasks that failed for good, seen in the feed |
+//! | `oarlock_tasks_claims_total` | counter | proposals that only asked for work |
 //! | `oarlock_tasks_attempt_seconds{kind}` | histogram | how long attempts took here |
 //! | `oarlock_tasks_slots{state}` | gauge | `used` and `free` slots of the built-in worker |
 //! | `oarlock_tasks_queue_depth{queue,state}` | gauge | tasks by queue: `ready`, `leased`, `resting`, `dead` |
@@ -17,12 +18,15 @@
 //! | `oarlock_actors_proposals_repeated_total` | counter | proposals that got no answer at first |
 //! | `oarlock_actors_questions_total` | counter | expressions answered |
 //! | `oarlock_actors_breaker_state{host}` | gauge | 0 closed, 1 probing, 2 open |
+//! | `oarlock_actors_line_up{node}` | gauge | 1: connected to the actors of that node |
+//! | `oarlock_actors_hints_total{what}` | counter | hints between nodes: `sent`, `heard`, `garbled` |
 //! | `oarlock_actors_purged_runs_total` | counter | runs that the keeper has forgotten |
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use metrics::{counter, gauge, histogram};
+use oarlock_engine::id::NodeId;
 use oarlock_engine::queue::Queue;
 use oarlock_engine::time::Span;
 
@@ -49,6 +53,11 @@ pub(crate) fn attempt_failed(kind: &'static str, failure: &str, took: Duration) 
 /// An attempt was told to stop.
 pub(crate) fn attempt_stopped(kind: &'static str, why: &'static str) {
     counter!("oarlock_tasks_stopped_total", "kind" => kind, "why" => why).increment(1);
+}
+
+/// Work is asked for.
+pub(crate) fn claimed() {
+    counter!("oarlock_tasks_claims_total").increment(1);
 }
 
 /// Seen in the feed.
@@ -103,6 +112,16 @@ pub(crate) fn proposal_repeated() {
 /// Expressions were answered.
 pub(crate) fn questions_answered(count: usize) {
     counter!("oarlock_actors_questions_total").increment(count as u64);
+}
+
+/// A connection to another node's actors is there, or gone.
+pub(crate) fn line(node: NodeId, up: bool) {
+    gauge!("oarlock_actors_line_up", "node" => node.to_string()).set(u32::from(up));
+}
+
+/// A hint between nodes.
+pub(crate) fn hint(what: &'static str) {
+    counter!("oarlock_actors_hints_total", "what" => what).increment(1);
 }
 
 /// Runs were forgotten.

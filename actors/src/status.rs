@@ -14,9 +14,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use oarlock_engine::time::Moment;
 use ractor::ActorCell;
+use serde::{Deserialize, Serialize};
 
 /// What an actor is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum ActorKind {
     /// Starts the others and restarts what dies.
     Supervisor,
@@ -30,6 +31,12 @@ pub enum ActorKind {
     Keeper,
     /// Runs attempts in its slots.
     Worker,
+    /// Keeps connections to the actors of the other nodes.
+    Liaison,
+    /// Tells the others that this node lives, and listens for them.
+    Sentry,
+    /// Gives every role a living driver, while this node leads.
+    Steward,
 }
 
 impl ActorKind {
@@ -43,12 +50,15 @@ impl ActorKind {
             ActorKind::Role => "role",
             ActorKind::Keeper => "keeper",
             ActorKind::Worker => "worker",
+            ActorKind::Liaison => "liaison",
+            ActorKind::Sentry => "sentry",
+            ActorKind::Steward => "steward",
         }
     }
 }
 
 /// Where an actor stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ActorState {
     /// Handles messages.
     Running,
@@ -71,7 +81,7 @@ impl ActorState {
 }
 
 /// One actor, at one moment.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ActorStatus {
     /// Its card's name, for `oarlock actors get` and `restart`: unique on its node, the same after a restart.
     pub id: String,

@@ -3,6 +3,7 @@
 //! ```text
 //!   Replica::watch ──▶ pump ──sort──▶ scheduler: a role moved     role: a question, an earlier alarm
 //!                                     worker: leases, attempts that are over, ready work
+//!                                     sentry, steward: a node came, went, drains
 //! ```
 //!
 //! What the herald says is a hint, and whoever starts (again) looks at the tables first; the leases alone carry their revision,
@@ -15,13 +16,15 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
-use oarlock_engine::id::{Revision, RoleId, WorkerId};
+use oarlock_engine::id::{Revision, RoleId};
 use oarlock_engine::time::Moment;
 use oarlock_raft::Replica;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use ractor_cluster::RactorMessage;
 use tokio::task::JoinHandle;
 
+use crate::membership::SentryMsg;
+use crate::placement::StewardMsg;
 use crate::post::{Bell, Post};
 use crate::role::RoleMsg;
 use crate::scheduler::SchedulerMsg;
@@ -34,7 +37,6 @@ pub(crate) const ID: &str = "herald";
 
 /// Who hears what. Shared by the herald and all who listen.
 pub(crate) struct Routes {
-    worker: WorkerId,
     /// The newest revision that was told.
     told: AtomicU64,
     scheduler: Mutex<Option<Post<SchedulerMsg>>>,
@@ -42,6 +44,10 @@ pub(crate) struct Routes {
     pool: Mutex<Option<Post<WorkerMsg>>>,
     pool_bell: Bell,
     roles: RwLock<HashMap<RoleId, Arc<Desk>>>,
+    sentry: Mutex<Option<Post<SentryMsg>>>,
+    sentry_bell: Bell,
+    steward: Mutex<Option<Post<StewardMsg>>>,
+    steward_bell: Bell,
 }
 
 /// Where a role listens.
@@ -64,15 +70,18 @@ impl Desk {
 
 impl Routes {
     /// Nobody listens yet; what happened up to `told` is not told.
-    pub(crate) fn new(worker: WorkerId, told: Revision) -> Routes {
+    pub(crate) fn new(told: Revision) -> Routes {
         Routes {
-            worker,
             told: AtomicU64::new(told.0),
             scheduler: Mutex::default(),
             scheduler_bell: Bell::default(),
             pool: Mutex::default(),
             pool_bell: Bell::default(),
             roles: RwLock::default(),
+            sentry: Mutex::default(),
+            sentry_bell: Bell::default(),
+            steward: Mutex::default(),
+            steward_bell: Bell::default(),
         }
     }
 
@@ -110,13 +119,71 @@ impl Routes {
         }
     }
 
+    /// The sentry listens here from now on.
+    pub(crate) fn guard(&self, post: Post<SentryMsg>) {
+        *self.sentry.lock().expect("nothing panics while it holds a route") = Some(post);
+    }
+
+    /// The sentry's bell, to be marked as heard.
+    pub(crate) fn sentry_bell(&self) -> &Bell {
+        &self.sentry_bell
+    }
+
+    /// The steward listens here from now on.
+    pub(crate) fn place(&self, post: Post<StewardMsg>) {
+        *self.steward.lock().expect("nothing panics while it holds a route") = Some(post);
+    }
+
+    /// The steward's bell, to be marked as heard.
+    pub(crate) fn steward_bell(&self) -> &Bell {
+        &self.steward_bell
+    }
+
+    /// Something about members has changed, in the tables or in what is heard of them: the steward shall look.
+    pub(crate) fn look_at_members(&self) {
+        let steward = self.steward.lock().expect("nothing panics while it holds a route");
+        if let Some(post) = &*steward
+            && self.steward_bell.ring()
+        {
+            post.send(StewardMsg::Look);
+        }
+    }
+
+    /// The node has begun another life: whoever works for it looks at the tables anew.
+    pub(crate) fn look_around(&self) {
+        self.look_at_roles();
+        let worker = self.pool.lock().expect("nothing panics while it holds a route");
+        if let Some(post) = &*worker {
+            post.send(WorkerMsg::Renewed);
+        }
+    }
+
+    fn look_at_roles(&self) {
+        let scheduler = self.scheduler.lock().expect("nothing panics while it holds a route");
+        if let Some(post) = &*scheduler
+            && self.scheduler_bell.ring()
+        {
+            post.send(SchedulerMsg::Look);
+        }
+    }
+
+    fn look_at_own_row(&self) {
+        let sentry = self.sentry.lock().expect("nothing panics while it holds a route");
+        if let Some(post) = &*sentry
+            && self.sentry_bell.ring()
+        {
+            post.send(SentryMsg::Look);
+        }
+    }
+
     fn tell(&self, hints: route::Hints, pool: &Pool) {
         crate::metric::feed_told(hints.retried, hints.dead);
-        if hints.roles && self.scheduler_bell.ring() {
-            let post = self.scheduler.lock().expect("nothing panics while it holds a route");
-            if let Some(post) = &*post {
-                post.send(SchedulerMsg::Look);
-            }
+        if hints.members {
+            self.look_at_own_row();
+            self.look_at_members();
+        }
+        if hints.roles {
+            self.look_at_roles();
         }
         if !hints.asked.is_empty() || !hints.alarms.is_empty() {
             self.tell_roles(&hints);
@@ -134,8 +201,11 @@ impl Routes {
         if !over.is_empty() {
             post.send(WorkerMsg::Over(over));
         }
-        if hints.ready.is_some_and(|revision| pool.wants(revision)) && self.pool_bell.ring() {
-            post.send(WorkerMsg::Ready);
+        if let Some(since) = hints.ready
+            && pool.wants(since)
+            && self.pool_bell.ring()
+        {
+            post.send(WorkerMsg::Ready(since));
         }
     }
 
@@ -236,7 +306,7 @@ impl Herald {
     async fn pump(self) {
         let mut watch = self.replica.watch(Revision(self.routes.told.load(Ordering::Acquire)));
         while let Some(records) = watch.next().await {
-            self.routes.tell(route::sort(&records, self.routes.worker), &self.pool);
+            self.routes.tell(route::sort(&records, self.pool.worker()), &self.pool);
             if let Some(last) = records.last() {
                 self.routes.told.store(last.revision.0, Ordering::Release);
             }

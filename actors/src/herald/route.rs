@@ -24,6 +24,8 @@ pub(crate) struct Hints {
     pub(crate) alarms: Vec<(RoleId, Moment)>,
     /// Some role came to be or changed hands.
     pub(crate) roles: bool,
+    /// Some node came, went, drains, or was given up.
+    pub(crate) members: bool,
     /// Tasks that will be tried again.
     pub(crate) retried: u64,
     /// Tasks that failed for good.
@@ -51,6 +53,7 @@ pub(crate) fn sort(records: &[Record], worker: WorkerId) -> Hints {
             Event::Role(role::Event::Created { .. } | role::Event::Assigned { .. }) => {
                 hints.roles = true;
             }
+            Event::Member(_) => hints.members = true,
             // What was held may be granted now, without having become ready anew.
             Event::Queue(queue::Event::Resumed { .. } | queue::Event::Limited { .. })
             | Event::Run(run::Event::Resumed { .. }) => hints.ready = Some(record.revision),

@@ -2,9 +2,12 @@
 //!
 //! ```text
 //!   supervisor ─┬─ herald      reads the feed
-//!               ├─ worker      runs attempts
-//!               └─ scheduler ─┬─ role …     one for each role of this node
-//!                             └─ keeper     if this node holds that role
+//!               ├─ worker      runs attempts, if the node is to
+//!               ├─ scheduler ─┬─ role …     one for each role of this node
+//!               │             └─ keeper     if this node holds that role
+//!               ├─ sentry      looks how this node stands; with others: tells and hears signs of life
+//!               ├─ liaison     with others: keeps connections to their actors
+//!               └─ steward     with others: gives up who is lost, while this node leads
 //! ```
 //!
 //! One that dies is started again alone: the others talk to it only through the routes and the tables, so they need not notice.
@@ -17,11 +20,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SupervisionEvent};
+use oarlock_engine::id::NodeId;
+use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SpawnErr, SupervisionEvent};
 use ractor_cluster::RactorMessage;
 use tokio::sync::watch;
 
 use crate::herald::{self, Herald};
+use crate::link::{self, Liaison};
+use crate::membership::{self, Sentry};
+use crate::placement::{self, Steward};
 use crate::post::Post;
 use crate::scheduler::{self, Scheduler};
 use crate::status::{ActorKind, Board, Entry, Load};
@@ -38,17 +45,27 @@ pub(crate) enum Part {
     Worker,
     /// Keeps role actors.
     Scheduler,
+    /// Gives up who is lost.
+    Steward,
+    /// Looks how this node stands.
+    Sentry,
+    /// Keeps connections to other nodes.
+    Liaison,
     /// Reads the feed.
     Herald,
 }
 
 impl Part {
-    const ALL: [Part; 3] = [Part::Worker, Part::Scheduler, Part::Herald];
+    const ALL: [Part; 6] =
+        [Part::Worker, Part::Scheduler, Part::Steward, Part::Sentry, Part::Liaison, Part::Herald];
 
     fn card(self) -> &'static str {
         match self {
             Part::Worker => worker::ID,
             Part::Scheduler => scheduler::ID,
+            Part::Steward => placement::ID,
+            Part::Sentry => membership::ID,
+            Part::Liaison => link::ID,
             Part::Herald => herald::ID,
         }
     }
@@ -65,9 +82,13 @@ pub(crate) enum SupervisorMsg {
 
 /// What it needs.
 pub(crate) struct Supervisor {
+    pub(crate) node: NodeId,
     pub(crate) board: Arc<Board>,
-    pub(crate) worker: Worker,
-    pub(crate) scheduler: Scheduler,
+    pub(crate) worker: Option<Worker>,
+    pub(crate) scheduler: Option<Scheduler>,
+    pub(crate) steward: Option<Steward>,
+    pub(crate) sentry: Sentry,
+    pub(crate) liaison: Option<Liaison>,
     pub(crate) herald: Herald,
     /// Where it says that it gave up, and why.
     pub(crate) fate: Arc<watch::Sender<Option<String>>>,
@@ -96,14 +117,16 @@ impl Actor for Supervisor {
             id: ID.to_owned(),
             parent: None,
             kind: ActorKind::Supervisor,
-            name: self.scheduler.node.to_string(),
+            name: self.node.to_string(),
             cell: myself.get_cell(),
             panic: Box::new(move || drop(panicking.send_message(SupervisorMsg::Panic))),
         });
         let post = Post::new(myself.clone(), Arc::clone(&load));
         let mut parts = BTreeMap::new();
         for part in Part::ALL {
-            parts.insert(part, self.start(part, &myself).await?);
+            if let Some(cell) = self.start(part, &myself).await? {
+                parts.insert(part, cell);
+            }
         }
         Ok(SupervisorState { load, post, parts, deaths: BTreeMap::new() })
     }
@@ -117,9 +140,10 @@ impl Actor for Supervisor {
         state.load.handled();
         match message {
             SupervisorMsg::Start(part) => match self.start(part, &myself).await {
-                Ok(cell) => {
+                Ok(Some(cell)) => {
                     state.parts.insert(part, cell);
                 }
+                Ok(None) => {}
                 Err(why) => self.on_death(part, &why.to_string(), &myself, state),
             },
             SupervisorMsg::Panic => panic!("a drill: the supervisor was told to panic"),
@@ -149,23 +173,21 @@ impl Actor for Supervisor {
 }
 
 impl Supervisor {
+    /// Starts a part; `None`: this node goes without it.
     async fn start(
         &self,
         part: Part,
         myself: &ActorRef<SupervisorMsg>,
-    ) -> Result<ActorCell, ActorProcessingErr> {
+    ) -> Result<Option<ActorCell>, SpawnErr> {
         let parent = myself.get_cell();
-        Ok(match part {
-            Part::Worker => {
-                Actor::spawn_linked(None, self.worker.clone(), (), parent).await?.0.get_cell()
-            }
-            Part::Scheduler => {
-                Actor::spawn_linked(None, self.scheduler.clone(), (), parent).await?.0.get_cell()
-            }
-            Part::Herald => {
-                Actor::spawn_linked(None, self.herald.clone(), (), parent).await?.0.get_cell()
-            }
-        })
+        match part {
+            Part::Worker => spawn(self.worker.clone(), parent).await,
+            Part::Scheduler => spawn(self.scheduler.clone(), parent).await,
+            Part::Steward => spawn(self.steward.clone(), parent).await,
+            Part::Sentry => spawn(Some(self.sentry.clone()), parent).await,
+            Part::Liaison => spawn(self.liaison.clone(), parent).await,
+            Part::Herald => spawn(Some(self.herald.clone()), parent).await,
+        }
     }
 
     fn on_death(
@@ -201,4 +223,20 @@ impl Supervisor {
             }
         }
     }
+}
+
+async fn spawn<A>(actor: Option<A>, parent: ActorCell) -> Result<Option<ActorCell>, SpawnErr>
+where
+    A: Actor<Arguments = ()>,
+{
+    match actor {
+        Some(actor) => Ok(Some(Actor::spawn_linked(None, actor, (), parent).await?.0.get_cell())),
+        None => Ok(None),
+    }
+}
+
+/// Stops an actor, so that its supervisor starts it anew. False: there is no such actor, or it is the root, which nobody would
+/// start again.
+pub(crate) fn restart(board: &Board, id: &str) -> bool {
+    id != ID && board.stop(id, "restarted by an operator")
 }

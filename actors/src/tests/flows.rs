@@ -7,7 +7,7 @@ use oarlock_engine::event::Event;
 use oarlock_engine::run::{self, State};
 use oarlock_engine::setting::{self, RETENTION_MS};
 use oarlock_engine::time::Span;
-use oarlock_engine::{dag, task};
+use oarlock_engine::{dag, role, task};
 use serde_json::json;
 
 use super::home::{Home, each, id, noop, retry, sh, step, within, workflow};
@@ -153,8 +153,10 @@ async fn a_process_knows_which_attempt_it_is() {
     home.define(workflow("env", vec![each(json!([1]), tell)])).await;
     let run = home.ran("env", json!({})).await;
     assert_eq!(run.state, State::Completed);
+    let (_, epoch) = home.read(|view| role::epoch_of(view, run.id)).expect("it has a driver");
+    assert!(epoch.0 > 0);
     let wanted = format!(
-        "OARLOCK_ATTEMPT=2\nOARLOCK_EPOCH=0\nOARLOCK_IDEMPOTENCY_KEY={id}/tell[0]\n\
+        "OARLOCK_ATTEMPT=2\nOARLOCK_EPOCH={epoch}\nOARLOCK_IDEMPOTENCY_KEY={id}/tell[0]\n\
          OARLOCK_RUN={id}\nOARLOCK_TASK=env/1/tell[0]\n",
         id = run.id
     );

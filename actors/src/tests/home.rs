@@ -56,21 +56,16 @@ impl Home {
     }
 
     pub(super) async fn start(&self, workflow: &str, input: Value) -> RunId {
-        let run = RunId(uuid::Uuid::now_v7().as_u128());
-        let start = Start {
-            run,
-            workflow: workflow.to_owned(),
-            version: None,
-            input: Payload(input.to_string().into_bytes()),
-            key: String::new(),
-            lane: String::new(),
-            priority: None,
-            labels: BTreeMap::new(),
-            due_at: None,
-            request: None,
-        };
-        let start = run::Command::Start(Box::new(start));
-        self.propose(Command::Run(start)).await.expect("it can start");
+        let (run, start) = start(workflow, input);
+        self.propose(start).await.expect("it can start");
+        run
+    }
+
+    /// Starts a run without offering anybody's slots with it.
+    pub(super) async fn start_without_offer(&self, workflow: &str, input: Value) -> RunId {
+        let (run, start) = start(workflow, input);
+        let by = Principal("user:test".to_owned());
+        within(self.replica.propose(by, None, start)).await.expect("it can start");
         run
     }
 
@@ -144,6 +139,24 @@ impl Home {
         let tree = self.crew.tree();
         tree.into_iter().find(|actor| actor.id == id).expect("there is such an actor").restarts
     }
+}
+
+/// What starts a run, and its id.
+fn start(workflow: &str, input: Value) -> (RunId, Command) {
+    let run = RunId(uuid::Uuid::now_v7().as_u128());
+    let start = Start {
+        run,
+        workflow: workflow.to_owned(),
+        version: None,
+        input: Payload(input.to_string().into_bytes()),
+        key: String::new(),
+        lane: String::new(),
+        priority: None,
+        labels: BTreeMap::new(),
+        due_at: None,
+        request: None,
+    };
+    (run, Command::Run(run::Command::Start(Box::new(start))))
 }
 
 async fn muster(replica: &Replica, slots: u32, dir: &std::path::Path) -> Crew {

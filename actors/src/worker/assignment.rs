@@ -5,7 +5,8 @@ use std::time::Duration;
 use oarlock_engine::blob::{self, Slot};
 use oarlock_engine::catalog::{Definition, Kind, Order, Step};
 use oarlock_engine::codec;
-use oarlock_engine::id::{Attempt, TaskId, WorkerId};
+use oarlock_engine::id::{Attempt, Epoch, TaskId, WorkerId};
+use oarlock_engine::role;
 use oarlock_engine::run::{self, Run};
 use oarlock_engine::store::View;
 use oarlock_engine::task::{self, Failure, State, Task};
@@ -51,7 +52,8 @@ pub(crate) fn read(
     match order {
         Some(Order::Work { kind: Kind::Builtin(kind), body }) => {
             let env = if kind == "run" {
-                surroundings(&definition, step, &run, id, attempt)
+                let epoch = role::epoch_of(view, id.run).map_or(Epoch(0), |(_, epoch)| epoch);
+                surroundings(&definition, step, &run, (id, attempt, epoch))
             } else {
                 Vec::new()
             };
@@ -73,20 +75,20 @@ fn broken(why: &str) -> Assignment {
     Assignment::Broken(failure("order", why.to_owned(), false))
 }
 
-/// What a process is told about itself. The idempotency key stays the same over all attempts of a task.
+/// What a process is told about itself. The idempotency key stays the same over all attempts of a task; the epoch never falls, so
+/// that whatever it talks to can refuse an attempt that was handed out by a driver of the past.
 fn surroundings(
     definition: &Definition,
     step: &Step,
     run: &Run,
-    id: TaskId,
-    attempt: Attempt,
+    (id, attempt, epoch): (TaskId, Attempt, Epoch),
 ) -> Vec<(&'static str, String)> {
     let item = step.each.as_ref().map_or(String::new(), |_| format!("[{}]", id.item));
     vec![
         ("OARLOCK_RUN", run.id.to_string()),
         ("OARLOCK_TASK", format!("{}/{}/{}{item}", definition.name, run.number, step.name)),
         ("OARLOCK_ATTEMPT", attempt.to_string()),
-        ("OARLOCK_EPOCH", "0".to_owned()),
+        ("OARLOCK_EPOCH", epoch.to_string()),
         ("OARLOCK_IDEMPOTENCY_KEY", format!("{}/{}{item}", run.id, step.name)),
     ]
 }

@@ -111,7 +111,7 @@ async fn report(
         Outcome::Done(output) => task::Command::Complete {
             task,
             attempt,
-            worker: Some(pool.worker),
+            worker: Some(pool.worker()),
             output: Payload(output),
             log: log.clone(),
         },
@@ -123,7 +123,7 @@ async fn report(
         // Nobody waits for a report: whoever revoked it has said how the task stands.
         Outcome::Halted(Halt::Revoked) => return None,
         Outcome::Halted(Halt::Drained) => {
-            task::Command::Return { task, attempt, worker: pool.worker }
+            task::Command::Return { task, attempt, worker: pool.worker() }
         }
     };
     match propose(pool, key, command).await {
@@ -137,7 +137,7 @@ async fn report(
 }
 
 fn fail(pool: &Pool, (task, attempt): Key, failure: Failure, log: Payload) -> task::Command {
-    task::Command::Fail { task, attempt, worker: Some(pool.worker), failure, log }
+    task::Command::Fail { task, attempt, worker: Some(pool.worker()), failure, log }
 }
 
 /// Proposes a report for as long as the attempt is ours. An error: the engine will not have it in this form.
@@ -149,10 +149,10 @@ async fn propose(
     let (task, attempt) = key;
     let ours = || {
         let row = || pool.replica.read(|view| task::get(view, task));
-        pool.open() && row().is_some_and(|row| holds(&row, pool.worker, attempt))
+        pool.open() && row().is_some_and(|row| holds(&row, pool.worker(), attempt))
     };
     let offer = || pool.offer_own();
-    match patiently(&pool.replica, &pool.by, offer, Command::Task(command), ours).await {
+    match patiently(&pool.replica, &pool.by(), offer, Command::Task(command), ours).await {
         Verdict::Accepted(accepted) => Ok(Some(accepted.revision)),
         Verdict::Refused(why @ (Rejection::TooLarge { .. } | Rejection::Invalid { .. })) => {
             tracing::warn!(%task, %attempt, %why, "a report was refused");

@@ -3,7 +3,7 @@
 //! ```text
 //!   herald ── Leased ──▶ take a slot, read the job ──▶ attempt ── Complete | Fail | Return (+ offer) ──▶ log
 //!          ── Over ────▶ stop the attempt                 └─ frees its slot; claims if ready work was missed
-//!          ── Ready ───▶ claim (one at a time)
+//!          ── Ready ───▶ claim (one at a time, the nodes in turn)
 //!   every second: claim if slots are free and built-in work is ready; gauges
 //! ```
 //!
@@ -16,10 +16,11 @@ pub(crate) mod capture;
 pub(crate) mod executor;
 pub mod logs;
 pub(crate) mod pool;
+pub(crate) mod turn;
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use oarlock_engine::command::Command;
@@ -36,6 +37,7 @@ use crate::status::{ActorKind, Board, Entry, Load};
 use assignment::Assignment;
 use executor::Halt;
 use pool::{Key, Pool};
+use turn::Turn;
 
 /// The name on the worker's card.
 pub(crate) const ID: &str = "worker";
@@ -49,8 +51,10 @@ pub(crate) enum WorkerMsg {
     Leased(Vec<(TaskId, Attempt, Revision)>),
     /// These attempts are over: stop what is left of them.
     Over(Vec<(TaskId, Option<Attempt>)>),
-    /// Built-in work is ready and nobody has it.
-    Ready,
+    /// Built-in work became ready at this revision and nobody has it.
+    Ready(Revision),
+    /// The session is another one: look for what it holds.
+    Renewed,
     /// A period is over.
     Look,
     /// Panic, for drills.
@@ -67,6 +71,10 @@ pub(crate) struct Worker {
     pub(crate) queues: Vec<String>,
     /// Requests for a claim since the last one began. Shared with the attempts, which claim too.
     pub(crate) claims: Arc<AtomicUsize>,
+    /// Whether a claim waits for its turn.
+    pub(crate) waits: Arc<AtomicBool>,
+    /// When it is this node's turn to claim.
+    pub(crate) turn: Turn,
 }
 
 /// What it has.
@@ -92,7 +100,7 @@ impl Actor for Worker {
             id: ID.to_owned(),
             parent: Some(crate::supervisor::ID.to_owned()),
             kind: ActorKind::Worker,
-            name: self.pool.worker.to_string(),
+            name: self.pool.worker().to_string(),
             cell: myself.get_cell(),
             panic: Box::new(move || drop(panicking.send_message(WorkerMsg::Panic))),
         });
@@ -125,8 +133,9 @@ impl Actor for Worker {
                     self.pool.stop(task, attempt, Halt::Revoked);
                 }
             }
-            WorkerMsg::Ready => {
-                self.routes.worker_bell().heard();
+            WorkerMsg::Ready(since) => self.on_ready(since),
+            WorkerMsg::Renewed => {
+                state.scanned = self.scan();
                 self.claim();
             }
             WorkerMsg::Look => self.on_look(state),
@@ -144,6 +153,27 @@ impl Worker {
         self.begin(fresh.map(|(task, attempt, _)| (task, attempt)).collect());
     }
 
+    /// Claims at once if it is this node's turn; else after a moment, if nobody has taken the work by then.
+    fn on_ready(&self, since: Revision) {
+        self.routes.worker_bell().heard();
+        let wait = self.turn.wait(&self.pool, since);
+        if wait.is_zero() {
+            self.claim();
+            return;
+        }
+        if self.waits.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let worker = self.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(wait).await;
+            worker.waits.store(false, Ordering::Release);
+            if worker.pool.replica.read(|view| worker.something_ready(view)) {
+                worker.claim();
+            }
+        });
+    }
+
     fn on_look(&self, state: &mut WorkerState) {
         let (used, free) = self.pool.slots();
         crate::metric::slots(used, free);
@@ -158,7 +188,7 @@ impl Worker {
         // In this order: only this actor fills slots, so what is not in them now has not begun.
         let known: HashSet<Key> = self.pool.running().into_iter().collect();
         let (scanned, held) = self.pool.replica.read(|view| {
-            let tasks = task::leased(view, self.pool.worker);
+            let tasks = task::leased(view, self.pool.worker());
             let held = tasks.into_iter().filter_map(|id| task::get(view, id));
             let held: Vec<Key> = held.map(|task| (task.id, task.attempt)).collect();
             (feed::revision(view), held)
@@ -177,7 +207,7 @@ impl Worker {
         }
         let jobs: Vec<_> = self.pool.replica.read(|view| {
             let read = |(key, stopped)| {
-                let found = assignment::read(view, &self.pool.shelf, self.pool.worker, key);
+                let found = assignment::read(view, &self.pool.shelf, self.pool.worker(), key);
                 (key, stopped, found)
             };
             taken.into_iter().map(read).collect()
@@ -227,11 +257,13 @@ impl Worker {
     async fn claim_once(&self) -> bool {
         let Some(offer) = self.pool.offer_or_miss() else { return false };
         let leased = |view: &dyn View| {
-            worker::get(view, self.pool.worker).map_or((0, 0), |row| (row.leased, row.slots))
+            worker::get(view, self.pool.worker()).map_or((0, 0), |row| (row.leased, row.slots))
         };
         let (before, _) = self.pool.replica.read(|view| leased(view));
         let command = Command::Task(task::Command::Claim);
-        match self.pool.replica.propose(self.pool.by.clone(), Some(offer), command).await {
+        self.pool.claims.fetch_add(1, Ordering::Relaxed);
+        crate::metric::claimed();
+        match self.pool.replica.propose(self.pool.by(), Some(offer), command).await {
             Ok(_) => self.pool.replica.read(|view| {
                 let (after, slots) = leased(view);
                 after > before && after < slots && self.something_ready(view)

@@ -9,7 +9,9 @@
 //! accepted at a later revision has offered its slot to that work too, an earlier one has not, and then the worker must claim.
 
 use std::collections::HashMap;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Instant;
 
 use oarlock_engine::access::Principal;
 use oarlock_engine::apply::Offer;
@@ -19,6 +21,7 @@ use tokio::sync::{Notify, Semaphore, oneshot};
 
 use super::executor::{Executors, Halt};
 use super::logs::Logs;
+use crate::membership::demand::Demand;
 use crate::shelf::Shelf;
 use oarlock_engine::catalog::Definition;
 
@@ -27,10 +30,6 @@ pub(crate) type Key = (TaskId, Attempt);
 
 /// The built-in worker of a node, without its actor.
 pub(crate) struct Pool {
-    /// Its session.
-    pub(crate) worker: WorkerId,
-    /// Who reports.
-    pub(crate) by: Principal,
     /// Where it reports.
     pub(crate) replica: Replica,
     /// How it works.
@@ -41,21 +40,34 @@ pub(crate) struct Pool {
     pub(crate) shelf: Shelf<Definition>,
     /// One permit a slot: an attempt that is being stopped keeps its slot until its processes are gone.
     pub(crate) permits: Semaphore,
+    /// Claims proposed so far.
+    pub(crate) claims: AtomicUsize,
+    /// Who has free slots elsewhere.
+    demand: Arc<Mutex<Demand>>,
     slots: u32,
     inner: Mutex<Inner>,
     emptied: Notify,
 }
 
-#[derive(Default)]
 struct Inner {
+    /// Its session. It changes when the node enters anew: see [`Pool::renew`].
+    worker: WorkerId,
     /// What is in the slots; the sender is taken when the work itself is over and only its report is not.
     running: HashMap<Key, Option<oneshot::Sender<Halt>>>,
-    /// Takes nothing more.
+    /// Takes nothing more, because it stops.
     draining: bool,
+    /// Takes nothing for now, because its node does not take part.
+    held: bool,
     /// Gives up on reports that get no answer.
     closed: bool,
     /// Ready work was seen at this revision when no slot was free.
     missed: Option<Revision>,
+}
+
+impl Inner {
+    fn takes(&self) -> bool {
+        !self.draining && !self.held
+    }
 }
 
 impl Pool {
@@ -65,20 +77,43 @@ impl Pool {
         slots: u32,
         replica: Replica,
         executors: Executors,
-        logs: Logs,
+        demand: Arc<Mutex<Demand>>,
     ) -> Pool {
-        Pool {
+        let inner = Inner {
             worker,
-            by: Principal(format!("worker:{worker}")),
+            running: HashMap::new(),
+            draining: false,
+            held: false,
+            closed: false,
+            missed: None,
+        };
+        Pool {
             replica,
             executors,
-            logs,
+            logs: Logs::default(),
             shelf: Shelf::default(),
             permits: Semaphore::new(slots as usize),
+            claims: AtomicUsize::new(0),
+            demand,
             slots,
-            inner: Mutex::default(),
+            inner: Mutex::new(inner),
             emptied: Notify::new(),
         }
+    }
+
+    /// Its session.
+    pub(crate) fn worker(&self) -> WorkerId {
+        self.lock().worker
+    }
+
+    /// Who reports.
+    pub(crate) fn by(&self) -> Principal {
+        Principal(format!("worker:{}", self.worker()))
+    }
+
+    /// Another session from now on: its node enters anew, and what the old one held is run again by somebody.
+    pub(crate) fn renew(&self, worker: WorkerId) {
+        self.lock().worker = worker;
     }
 
     /// A lease takes a slot; `None`: that attempt is known already.
@@ -107,7 +142,7 @@ impl Pool {
             self.emptied.notify_waiters();
         }
         match inner.missed.take() {
-            Some(missed) => !inner.draining && accepted.is_none_or(|accepted| accepted < missed),
+            Some(missed) => inner.takes() && accepted.is_none_or(|accepted| accepted < missed),
             None => false,
         }
     }
@@ -168,14 +203,18 @@ impl Pool {
         (used, self.free_in(&inner))
     }
 
-    /// Free slots, for whoever proposes something that may ready work.
+    /// Free slots, for whoever proposes something that may ready work: of this worker, or else of another that has some.
     pub(crate) fn offer(&self) -> Option<Offer> {
-        self.offer_with(0)
+        let elsewhere = || {
+            let mut demand = self.demand.lock().expect("nothing panics while it holds the demand");
+            demand.offer(Instant::now())
+        };
+        self.offer_with(0).or_else(elsewhere)
     }
 
     /// Free slots for a claim; if there are none, the next one that is freed must claim.
     pub(crate) fn offer_or_miss(&self) -> Option<Offer> {
-        let offer = self.offer();
+        let offer = self.offer_with(0);
         if offer.is_none() {
             self.lock().missed = Some(Revision(u64::MAX));
         }
@@ -190,6 +229,16 @@ impl Pool {
     /// Takes nothing more from now on.
     pub(crate) fn drain(&self) {
         self.lock().draining = true;
+    }
+
+    /// Takes nothing for now, or takes part again.
+    pub(crate) fn hold(&self, held: bool) {
+        self.lock().held = held;
+    }
+
+    /// Whether it would take something if it had a free slot; not: it stops.
+    pub(crate) fn takes_part(&self) -> bool {
+        !self.lock().draining
     }
 
     /// Gives up on reports that get no answer.
@@ -219,12 +268,12 @@ impl Pool {
     fn offer_with(&self, extra: u32) -> Option<Offer> {
         let inner = self.lock();
         let tasks_max = (self.free_in(&inner) + extra).min(self.slots);
-        (!inner.draining && tasks_max > 0).then_some(Offer { worker: self.worker, tasks_max })
+        (inner.takes() && tasks_max > 0).then_some(Offer { worker: inner.worker, tasks_max })
     }
 
     fn free_in(&self, inner: &Inner) -> u32 {
         let used = u32::try_from(inner.running.len()).unwrap_or(u32::MAX);
-        if inner.draining { 0 } else { self.slots.saturating_sub(used) }
+        if inner.takes() { self.slots.saturating_sub(used) } else { 0 }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
