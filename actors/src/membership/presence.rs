@@ -161,6 +161,10 @@ impl Presence {
         let (node, boot) = (self.node, self.boot());
         let drain = member::Command::Drain { node, boot, why: why.to_owned() };
         self.farewell(Command::Member(drain)).await;
+        if self.profile.is(Duty::Worker) {
+            let drain = worker::Command::Drain { worker: self.pool.worker() };
+            self.farewell(Command::Worker(drain)).await;
+        }
     }
 
     /// Says goodbye: the worker's session ends, and the node is no longer waited for.
