@@ -1,7 +1,7 @@
 //! The threshold: what happens to every request, whatever it asks for.
 //!
-//! One layer around all rooms, in this order: the request gets an id (its own, or one made here); its origin and namespace are checked; the
-//! room answers, and a panic in it becomes a 500 for this caller alone; a [`Fault`] becomes `application/problem+json`; one line
+//! One layer around all rooms, in this order: the request gets an id (its own, or one made here); its origin and namespace are checked; a
+//! change waits until this copy knows everything acknowledged before it, since it may be about that; the room answers, and a panic in it becomes a 500 for this caller alone; a [`Fault`] becomes `application/problem+json`; one line
 //! of the access log and one count of the metrics are written. Neither bodies nor tokens are ever logged.
 
 use std::panic::AssertUnwindSafe;
@@ -9,12 +9,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
 use tracing::Instrument;
 
+use crate::fresh::Mark;
 use crate::limit::HEADER_BYTES_MAX;
 use crate::problem::{Fault, Kind, table};
 use crate::room::Room;
@@ -23,11 +24,19 @@ use crate::room::Room;
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The header that names the namespace.
 const NAMESPACE: HeaderName = HeaderName::from_static("oarlock-namespace");
+/// The header that names the node that leads, on answers to changes.
+const LEADER: HeaderName = HeaderName::from_static("oarlock-leader");
+/// Where the API begins; what is outside is for probes and for people.
+const API: &str = "/api/v1/";
 /// The only namespace of this release.
 const DEFAULT_NAMESPACE: &str = "default";
 
 /// Lets a request in, and its answer out.
-pub(crate) async fn enter(State(room): State<Arc<Room>>, request: Request, next: Next) -> Response {
+pub(crate) async fn enter(
+    State(room): State<Arc<Room>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let began = Instant::now();
     let id = request_id(request.headers());
     let method = request.method().clone();
@@ -35,8 +44,14 @@ pub(crate) async fn enter(State(room): State<Arc<Room>>, request: Request, next:
     let route = request.extensions().get::<MatchedPath>().cloned();
     // Whatever is logged on the way says which request it belongs to.
     let span = tracing::info_span!("request", id = &*id);
-    let refused = crate::origin::fault(&request, &room.config.address);
-    let answer = match refused.or_else(|| namespace_fault(&request)) {
+    let mark = Mark::default();
+    request.extensions_mut().insert(mark.clone());
+    let changes = !room.alone() && changes(&method, &path);
+    let refused = match refusal(&room, &request) {
+        None if changes => room.certain().await.err(),
+        refused => refused,
+    };
+    let answer = match refused {
         Some(fault) => fault.into_response(),
         None => AssertUnwindSafe(next.run(request).instrument(span))
             .catch_unwind()
@@ -48,6 +63,10 @@ pub(crate) async fn enter(State(room): State<Arc<Room>>, request: Request, next:
             }),
     };
     let mut answer = finish(answer, &room, &path, &id);
+    mark.show(&room, &mut answer);
+    if changes && let Some(leader) = room.leader_name() {
+        answer.headers_mut().extend(HeaderValue::try_from(leader).ok().map(|name| (LEADER, name)));
+    }
     if let Ok(value) = HeaderValue::from_str(&id) {
         answer.headers_mut().insert(REQUEST_ID, value);
     }
@@ -56,6 +75,21 @@ pub(crate) async fn enter(State(room): State<Arc<Room>>, request: Request, next:
     crate::metric::answered(&method, route, answer.status(), took);
     note(&room, &id, method.as_str(), &path, answer.status(), took);
     answer
+}
+
+/// Why a request is not let in, if it is not.
+fn refusal(room: &Room, request: &Request) -> Option<Fault> {
+    if !room.config.api && request.uri().path().starts_with(API) {
+        return Some(Fault::new(&table::NOT_HERE, "this node is not for callers"));
+    }
+    let foreign = crate::origin::fault(request, &room.config.address);
+    foreign.or_else(|| namespace_fault(request))
+}
+
+/// Whether a request is to change what all nodes know.
+fn changes(method: &Method, path: &str) -> bool {
+    let of_this_node = |path: &str| path.starts_with("actors/");
+    !method.is_safe() && path.strip_prefix(API).is_some_and(|path| !of_this_node(path))
 }
 
 fn note(room: &Room, id: &str, method: &str, path: &str, status: StatusCode, took: Duration) {

@@ -28,6 +28,10 @@ pub const STREAMS_MAX: usize = 1_024;
 pub const WAIT_MAX: Duration = Duration::from_secs(300);
 /// How long a read waits for its copy to catch up.
 pub const BEHIND_MAX: Duration = Duration::from_secs(5);
+/// How long a call waits for a leader before it is told that there is none.
+pub const LEADER_MAX: Duration = Duration::from_secs(3);
+/// How long a change, or a read that must be certain, may take in a cluster before its caller is told so.
+pub const WRITE_MAX: Duration = Duration::from_millis(4_500);
 /// How often a silent stream says that it lives.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// Definitions kept decoded.

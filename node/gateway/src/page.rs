@@ -88,6 +88,25 @@ impl<C: Serialize + DeserializeOwned> Pager<C> {
     }
 }
 
+/// A page of rows that are in order already.
+pub(crate) fn paged<R, C: Serialize + DeserializeOwned, T: Serialize>(
+    pager: &Pager<C>,
+    rows: impl Iterator<Item = R>,
+    place: impl Fn(&R) -> C,
+    shown: impl Fn(&R) -> T,
+) -> Answer<v1::Page<Value>> {
+    let mut items = Vec::new();
+    let mut last = None;
+    for row in rows {
+        if items.len() == pager.size {
+            return Ok(pager.page(items, last.as_ref()));
+        }
+        items.extend(pager.show(&shown(&row))?);
+        last = Some(place(&row));
+    }
+    Ok(pager.page(items, None))
+}
+
 /// The fields that a caller wants of a single thing.
 pub(crate) fn pick_fields<T: Serialize>(item: &T, params: &Params) -> Answer<Value> {
     let value = serde_json::to_value(item)

@@ -1,24 +1,24 @@
 //! What all handlers share: the replica, the crew, and a few memories that make them quick.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::extract::FromRequestParts;
-use axum::http::request::Parts as Head;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use oarlock_actors::crew::Crew;
 use oarlock_engine::access::Principal;
 use oarlock_engine::command::Command;
 use oarlock_engine::id::{NodeId, Revision};
-use oarlock_raft::{Accepted, Local, Replica};
+use oarlock_raft::{Accepted, Local, ProposeError, Replica};
 use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::endings::Endings;
-use crate::limit::{BEHIND_MAX, STREAMS_MAX};
-use crate::params::Params;
+use crate::limit::{BEHIND_MAX, LEADER_MAX, STREAMS_MAX, WRITE_MAX};
 use crate::problem::{Answer, Fault, table};
+use crate::reign::Reigns;
+use crate::rounds::Rounds;
 use crate::shelf::Shelf;
 
 /// The revision of the copy that a read was answered from; sent back with a read, the least revision it may be answered from.
@@ -33,6 +33,12 @@ pub struct Config {
     pub version: String,
     /// Where this door is reached: the landing page says it.
     pub address: String,
+    /// What people call the cluster.
+    pub cluster: String,
+    /// Where the node keeps its data; none: in memory.
+    pub data: Option<PathBuf>,
+    /// Whether it answers people and programs; if not, only probes and metrics.
+    pub api: bool,
 }
 
 impl Default for Config {
@@ -41,6 +47,9 @@ impl Default for Config {
             principal: Principal("user:local".to_owned()),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             address: String::new(),
+            cluster: "oarlock".to_owned(),
+            data: None,
+            api: true,
         }
     }
 }
@@ -53,6 +62,8 @@ pub(crate) struct Room {
     pub(crate) shelf: Shelf,
     pub(crate) endings: Arc<Endings>,
     pub(crate) began: Instant,
+    pub(crate) reigns: Reigns,
+    rounds: Rounds,
     streams: Arc<Semaphore>,
     closing: watch::Sender<bool>,
 }
@@ -60,6 +71,7 @@ pub(crate) struct Room {
 impl Room {
     pub(crate) fn new(replica: Replica, crew: Crew, config: Config) -> Room {
         let endings = Endings::follow(&replica);
+        let reigns = Reigns::follow(&replica);
         Room {
             replica,
             crew,
@@ -67,6 +79,8 @@ impl Room {
             shelf: Shelf::default(),
             endings,
             began: Instant::now(),
+            reigns,
+            rounds: Rounds::default(),
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
             closing: watch::Sender::new(false),
         }
@@ -75,7 +89,64 @@ impl Room {
     /// Proposes for whoever asked, with the slots that are free here: what becomes ready may begin in the same entry.
     pub(crate) async fn propose(&self, command: Command) -> Answer<Accepted> {
         let by = self.config.principal.clone();
-        Ok(self.replica.propose(by, self.crew.offer(), command).await?)
+        let proposed = self.replica.propose(by, self.crew.offer(), command);
+        if self.alone() {
+            return Ok(proposed.await?);
+        }
+        let begun = Instant::now();
+        self.led().await?;
+        match tokio::time::timeout(WRITE_MAX.saturating_sub(begun.elapsed()), proposed).await {
+            Ok(Err(ProposeError::Unavailable(why))) if !self.replica.status().sure => {
+                Err(no_leader(&why))
+            }
+            Ok(outcome) => Ok(outcome?),
+            Err(_) => Err(Fault::new(&table::UNKNOWN_OUTCOME, "no majority has confirmed it yet")
+                .retry_after(Duration::from_millis(200))),
+        }
+    }
+
+    /// Whether there is nobody but this node: what it has is what there is.
+    pub(crate) fn alone(&self) -> bool {
+        self.replica.peer_address().is_none()
+    }
+
+    /// Waits a little until somebody leads: elections are short, and a caller that waits need not know of them.
+    pub(crate) async fn led(&self) -> Answer<()> {
+        let mut leads = self.replica.lead();
+        let led = leads.wait_for(|lead| lead.leader.is_some() && lead.sure);
+        match tokio::time::timeout(LEADER_MAX, led).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(no_leader("no majority answers here")),
+        }
+    }
+
+    /// Waits until the local copy has everything that was acknowledged before, anywhere.
+    pub(crate) async fn certain(&self) -> Answer<()> {
+        if self.alone() {
+            return Ok(());
+        }
+        let begun = Instant::now();
+        self.led().await?;
+        let replica = self.replica.clone();
+        let round = self.rounds.next(move || {
+            let replica = replica.clone();
+            async move { replica.barrier().await.map_err(|fault| fault.to_string()) }
+        });
+        match tokio::time::timeout(WRITE_MAX.saturating_sub(begun.elapsed()), round).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(why)) => Err(no_leader(&why)),
+            Err(_) => Err(no_leader("no majority answers")),
+        }
+    }
+
+    /// Waits until the local copy has a revision that the caller has seen elsewhere.
+    pub(crate) async fn caught_up(&self, revision: Revision) -> Answer<()> {
+        if self.endings.reached(revision, BEHIND_MAX).await {
+            return Ok(());
+        }
+        let here = self.replica.status().revision;
+        let detail = format!("asked for revision {revision}, this copy has {here}");
+        Err(Fault::new(&table::BEHIND, detail).retry_after(Duration::from_secs(1)))
     }
 
     /// Reads one moment of the local copy.
@@ -95,6 +166,11 @@ impl Room {
     /// What people call a node.
     pub(crate) fn node_name(&self, node: NodeId) -> String {
         self.replica.read(|view| crate::convert::name::node(view, node))
+    }
+
+    /// Bytes of the data folder, if there is one.
+    pub(crate) fn disk_bytes(&self) -> Option<u64> {
+        self.config.data.as_deref().map(crate::disk::bytes)
     }
 
     /// A place among the live streams.
@@ -118,6 +194,10 @@ impl Room {
             let _ = closing.wait_for(|closing| *closing).await;
         }
     }
+}
+
+fn no_leader(why: &str) -> Fault {
+    Fault::new(&table::NO_LEADER, why).retry_after(Duration::from_secs(1))
 }
 
 /// A value and the revision that it was read at; answers as JSON with the index header.
@@ -150,55 +230,4 @@ pub(crate) fn json<T: Serialize>(value: &T) -> Response {
         }
         Err(fault) => Fault::new(&table::INTERNAL, fault.to_string()).into_response(),
     }
-}
-
-/// A read that sees everything acknowledged before it, unless the caller says that an older copy will do.
-pub(crate) struct Fresh;
-/// A read of the local copy as it is, unless the caller asks for certainty.
-pub(crate) struct Stale;
-
-impl FromRequestParts<Arc<Room>> for Fresh {
-    type Rejection = Fault;
-
-    async fn from_request_parts(head: &mut Head, room: &Arc<Room>) -> Answer<Fresh> {
-        consistent(head, room, true).await.map(|()| Fresh)
-    }
-}
-
-impl FromRequestParts<Arc<Room>> for Stale {
-    type Rejection = Fault;
-
-    async fn from_request_parts(head: &mut Head, room: &Arc<Room>) -> Answer<Stale> {
-        consistent(head, room, false).await.map(|()| Stale)
-    }
-}
-
-async fn consistent(head: &Head, room: &Room, certain: bool) -> Answer<()> {
-    let params = Params::of(&head.uri)?;
-    let certain = match params.text("consistency") {
-        None => certain,
-        Some("linearizable") => true,
-        Some("stale") => false,
-        Some(other) => {
-            return Err(Fault::new(
-                &table::BAD_QUERY,
-                format!("consistency is `linearizable` or `stale`, not `{other}`"),
-            ));
-        }
-    };
-    if certain {
-        room.replica.barrier().await.map_err(|fault| {
-            Fault::new(&table::NO_LEADER, fault.to_string()).retry_after(Duration::from_secs(1))
-        })?;
-    }
-    let Some(index) = head.headers.get(INDEX) else { return Ok(()) };
-    let index = index.to_str().ok().and_then(|text| text.parse().ok()).ok_or_else(|| {
-        Fault::new(&table::BAD_QUERY, "the header Oarlock-Index is a revision: a whole number")
-    })?;
-    if room.endings.reached(Revision(index), BEHIND_MAX).await {
-        return Ok(());
-    }
-    let here = room.replica.status().revision;
-    Err(Fault::new(&table::BEHIND, format!("asked for revision {index}, this copy has {here}"))
-        .retry_after(Duration::from_secs(1)))
 }

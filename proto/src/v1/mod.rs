@@ -2,6 +2,7 @@
 
 mod actor;
 mod attempt;
+mod cluster;
 mod dead;
 mod event;
 mod health;
@@ -21,15 +22,16 @@ mod workflow;
 
 pub use actor::Actor;
 pub use attempt::{Attempt, AttemptStatus};
+pub use cluster::{Cluster, Departure, Peer, RaftStatus, StepDown};
 pub use dead::{DeadLetter, DeadLetterGroup, DeadSelection, Selected};
 pub use event::Event;
 pub use health::{Health, Readiness};
 pub use log::LogChunk;
-pub use member::{Member, MemberState};
+pub use member::{Member, MemberState, MemberStep};
 pub use page::Page;
 pub use problem::{Problem, Violation};
 pub use queue::{Queue, QueueCounts, QueueLimit};
-pub use role::Role;
+pub use role::{MoveRole, PinRole, Role};
 pub use run::{
     Execution, Failure, Reason, RetryRun, Run, RunList, RunResult, RunStatus, RunStep,
     StartOutcome, StartRun, StartRuns, Started, Tag,

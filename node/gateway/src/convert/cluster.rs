@@ -1,10 +1,8 @@
-//! Nodes, roles, workers, actors, settings.
+//! Roles, workers, actors, settings.
 
 use std::collections::BTreeMap;
 
 use oarlock_actors::status::ActorStatus;
-use oarlock_engine::id::NodeId;
-use oarlock_engine::member::{Member, State};
 use oarlock_engine::role::{self, Role};
 use oarlock_engine::setting;
 use oarlock_engine::store::View;
@@ -14,39 +12,9 @@ use serde_json::json;
 
 use super::{name, time};
 
-/// A node with what it has.
-pub(crate) fn member(
-    view: &dyn View,
-    row: &Member,
-    workers: &[Worker],
-    this: NodeId,
-    leader: Option<NodeId>,
-) -> v1::Member {
-    let own = workers.iter().filter(|worker| worker.node == row.node);
-    let (count, running) =
-        own.fold((0, 0), |(count, running), worker| (count + 1, running + worker.leased));
-    v1::Member {
-        id: row.node.0,
-        name: name::node(view, row.node),
-        address: row.address.clone(),
-        state: match row.state {
-            State::Up => v1::MemberState::Up,
-            State::Lost => v1::MemberState::Lost,
-            State::Left => v1::MemberState::Left,
-            State::Draining => v1::MemberState::Draining,
-        },
-        since: time::rfc3339(row.since),
-        boot: row.boot.to_string(),
-        leader: leader == Some(row.node),
-        this: this == row.node,
-        roles: u32::try_from(role::of_node(view, row.node).len()).unwrap_or(u32::MAX),
-        workers: count,
-        running,
-    }
-}
-
 /// A role and who has it.
 pub(crate) fn role(view: &dyn View, row: &Role) -> v1::Role {
+    let wish = role::wish(view, row.id);
     v1::Role {
         id: row.id.0,
         name: row.name.clone(),
@@ -55,6 +23,9 @@ pub(crate) fn role(view: &dyn View, row: &Role) -> v1::Role {
         since: time::rfc3339(row.since),
         why: row.why.clone(),
         from: row.from.map(|node| name::node(view, node)),
+        pinned: wish.pin.map(|node| name::node(view, node)),
+        labels: wish.labels,
+        weight: wish.weight,
     }
 }
 

@@ -197,6 +197,18 @@ impl From<ProposeError> for Fault {
     }
 }
 
+impl From<oarlock_raft::Fault> for Fault {
+    fn from(fault: oarlock_raft::Fault) -> Fault {
+        match fault {
+            oarlock_raft::Fault::Refused(why) => Fault::new(&table::GROUP_REFUSED, why),
+            oarlock_raft::Fault::Unavailable(why) => {
+                Fault::new(&table::NO_LEADER, why).retry_after(Duration::from_secs(1))
+            }
+            other => Fault::new(&table::INTERNAL, other.to_string()),
+        }
+    }
+}
+
 /// What is known about a code of ours.
 #[must_use]
 pub fn kind_of(code: &str) -> Option<&'static Kind> {

@@ -121,6 +121,9 @@ kinds! {
     TRIMMED = "E0315", 410, STAYS, "The feed has forgotten that",
         "begin at its beginning with after=0; a run's own events are kept as long as the run",
         "The feed of all events is kept for `feed_retention_ms`, seven days unless somebody set it otherwise. A page behind a revision that is older than its beginning would hide a gap, so it is refused. A live stream is not refused: its first event is `feed.trimmed` and says where the feed begins.";
+    NOT_HERE = "E0316", 421, STAYS, "This node does not answer callers",
+        "ask another node: one that has `api` among its roles",
+        "A node can be for some things only. This one was started without the role `api`: it runs tasks, keeps a copy or votes, and answers only probes and metrics. `oarlock nodes list`, asked of another node, shows where the API is.";
     WORKFLOW_PAUSED = "E0401", 409, STAYS, "The workflow is paused",
         "let it go on with `oarlock workflows resume NAME`",
         "Somebody paused the workflow: it takes no new runs until it is resumed. Runs that had been accepted go on.";
@@ -166,6 +169,12 @@ kinds! {
     OLD_RULES = "E0415", 409, STAYS, "The node's build is too old for this cell",
         "install the version that the other nodes run",
         "Once all nodes of a cell know newer rules these come into force, and a node that does not know them would compute other results than its peers. It cannot join.";
+    GROUP_REFUSED = "E0416", 409, STAYS, "The cluster cannot be changed like this now",
+        "`oarlock cluster status` shows who votes, who leads and who is away",
+        "A change of who votes or leads must leave a majority of the voters that answers. What was asked would not, or the node is not in a state for it: a learner that has not caught up cannot be promoted, the only voter cannot be demoted, a node that runs cannot be removed. The detail says which. Nothing was changed.";
+    LAST_OF_ITS_KIND = "E0417", 409, STAYS, "Nobody could take over",
+        "start another node first, or repeat it with force=true",
+        "Draining a node hands its roles to others and prepares it for being stopped. Here nobody else could drive them, or stopping the node would leave the voters without a majority, and the cluster would stand still. The detail says which.";
     TOO_LARGE = "E0501", 413, STAYS, "The request is too large",
         "",
         "Bodies, payloads and files have limits, so that one request cannot take the memory of a node. The detail says which limit it was. Large data belongs into a store of its own, and its address into the payload.";
@@ -185,8 +194,8 @@ kinds! {
         "start a node with `oarlock dev`, or choose another with --addr",
         "No node answers at the address: it is not running, the address is another one, or the network is in between. `oarlock doctor` looks into it.";
     NO_LEADER = "E0702", 503, PASSES, "No leader",
-        "try again in a moment",
-        "The cluster has no leader just now, so nothing can be written and nothing can be read for certain. Reads with `consistency=stale` are still answered.";
+        "try again in a moment; `consistency=stale` (`--stale`) reads what this node has",
+        "This node hears of no leader: an election is under way, or a majority of the voters cannot be reached. So nothing can be written and nothing can be read for certain. Reads with `consistency=stale` are still answered, and say `Oarlock-Stale: true`. It goes on by itself when a majority is back.";
     READ_ONLY = "E0703", 503, PASSES, "The node takes no writes",
         "`oarlock doctor` names the cause",
         "The node cannot write: its disk is full, it is stopping, or it cannot reach a majority of the others. What was acknowledged is safe. It goes back to work by itself once the cause is gone.";

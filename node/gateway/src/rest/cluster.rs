@@ -1,216 +1,198 @@
-//! The machine itself: roles, nodes, workers, actors.
+//! The cluster as a whole: its health in a sentence, who leads, what last happened; and how this node sees the log.
+
+use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::StatusCode;
 use oarlock_engine::command::Command as Any;
-use oarlock_engine::id::{NodeId, RoleId, WorkerId};
-use oarlock_engine::worker::{self, Command};
-use oarlock_engine::{member, role, task};
+use oarlock_engine::member::departure::{self, Cause};
+use oarlock_engine::role::{self, Command};
+use oarlock_engine::store::View;
+use oarlock_engine::time::Moment;
 use oarlock_proto::v1;
-use oarlock_proto::v1::Actor;
-use serde_json::Value;
+use oarlock_proto::v1::{MemberState, StepDown};
+use oarlock_raft::Status;
 
 use super::In;
-use super::place::Id;
-use crate::convert::{self, cluster, name};
-use crate::page::{self, Pager};
+use crate::body::Json;
+use crate::convert::node::{Sight, ms, peer, standing};
+use crate::convert::{name, tale, time};
+use crate::fresh::Stale;
 use crate::params::Params;
 use crate::problem::{Answer, Fault, table};
-use crate::room::{Fresh, Read, Room, Stale};
+use crate::room::{Read, Room};
 
-/// What exactly one node drives at a time, and which.
-#[utoipa::path(get, path = "/roles", tag = "cluster",
-    params(("filter" = Option<String>, Query, description = "CEL over the fields of an item")),
-    responses((status = 200, body = v1::Page<v1::Role>)))]
-pub(crate) async fn roles(
+/// Departures that are looked at for the last one that mattered.
+const DEPARTURES_SEEN_MAX: usize = 16;
+
+/// Who takes part, who leads, and what last happened.
+#[utoipa::path(get, path = "/cluster", tag = "cluster", responses((status = 200, body = v1::Cluster)))]
+pub(crate) async fn cluster(
     State(room): In,
     _: Stale,
     params: Params,
-) -> Answer<Read<v1::Page<Value>>> {
-    let params = params.only(&page::PARAMS)?;
-    let pager = Pager::<u32>::of("roles", &params)?;
-    room.read(|view| {
-        let all = role::list(view).into_iter();
-        let behind = all.filter(|row| pager.after.is_none_or(|after| row.id.0 > after));
-        paged(&pager, behind, |row| row.id.0, |row| cluster::role(view, row))
-    })
-}
-
-/// One role, by its name or its number.
-#[utoipa::path(get, path = "/roles/{name}", tag = "cluster",
-    params(("name" = String, Path, description = "`keeper-1-of-1`, or the role's number")),
-    responses((status = 200, body = v1::Role)))]
-pub(crate) async fn role(State(room): In, _: Fresh, Id(id): Id) -> Answer<Read<v1::Role>> {
-    room.read(|view| {
-        let by_number = id.parse().ok().and_then(|number| role::get(view, RoleId(number)));
-        let found = by_number.or_else(|| role::list(view).into_iter().find(|row| row.name == id));
-        let row = found.ok_or_else(|| Fault::new(&table::NO_ROLE, format!("no role `{id}`")))?;
-        Ok(cluster::role(view, &row))
-    })
-}
-
-/// The nodes.
-#[utoipa::path(get, path = "/nodes", tag = "cluster",
-    params(("filter" = Option<String>, Query, description = "CEL over the fields of an item")),
-    responses((status = 200, body = v1::Page<v1::Member>)))]
-pub(crate) async fn nodes(
-    State(room): In,
-    _: Stale,
-    params: Params,
-) -> Answer<Read<v1::Page<Value>>> {
-    let params = params.only(&page::PARAMS)?;
-    let pager = Pager::<u64>::of("nodes", &params)?;
-    let status = room.replica.status();
-    room.read(|view| {
-        let workers = worker::list(view);
-        let all = member::list(view).into_iter();
-        let behind = all.filter(|row| pager.after.is_none_or(|after| row.node.0 > after));
-        let shown =
-            |row: &member::Member| cluster::member(view, row, &workers, status.node, status.leader);
-        paged(&pager, behind, |row| row.node.0, shown)
-    })
-}
-
-/// One node, by its name or its number.
-#[utoipa::path(get, path = "/nodes/{name}", tag = "cluster",
-    params(("name" = String, Path, description = "`n1`, or the node's number")),
-    responses((status = 200, body = v1::Member)))]
-pub(crate) async fn node(State(room): In, _: Fresh, Id(id): Id) -> Answer<Read<v1::Member>> {
-    let status = room.replica.status();
-    room.read(|view| {
-        let by_number = id.parse().ok().and_then(|number| member::get(view, NodeId(number)));
-        let named = |row: &member::Member| name::node(view, row.node) == id;
-        let found = by_number.or_else(|| member::list(view).into_iter().find(named));
-        let row = found.ok_or_else(|| Fault::new(&table::NO_MEMBER, format!("no node `{id}`")))?;
-        let workers = worker::list(view);
-        Ok(cluster::member(view, &row, &workers, status.node, status.leader))
-    })
-}
-
-/// Who does the work.
-#[utoipa::path(get, path = "/workers", tag = "cluster",
-    params(("filter" = Option<String>, Query, description = "CEL over the fields of an item")),
-    responses((status = 200, body = v1::Page<v1::Worker>)))]
-pub(crate) async fn workers(
-    State(room): In,
-    _: Stale,
-    params: Params,
-) -> Answer<Read<v1::Page<Value>>> {
-    let params = params.only(&page::PARAMS)?;
-    let pager = Pager::<String>::of("workers", &params)?;
-    room.read(|view| {
-        let all = worker::list(view).into_iter();
-        let behind =
-            all.filter(|row| pager.after.as_ref().is_none_or(|after| row.id.to_string() > *after));
-        paged(&pager, behind, |row| row.id.to_string(), |row| cluster::worker(view, row))
-    })
-}
-
-/// One worker, with the tasks it has.
-#[utoipa::path(get, path = "/workers/{id}", tag = "cluster",
-    params(("id" = String, Path, description = "`wrk_…`, or the worker's name")),
-    responses((status = 200, body = v1::Worker)))]
-pub(crate) async fn worker(State(room): In, _: Fresh, Id(id): Id) -> Answer<Read<v1::Worker>> {
-    room.read(|view| {
-        let row = find_worker(view, &id)?;
-        let held = task::leased(view, row.id).into_iter();
-        let tasks = held.filter_map(|task| convert::run::task_name(view, &room.shelf, task));
-        Ok(v1::Worker { tasks: tasks.collect(), ..cluster::worker(view, &row) })
-    })
-}
-
-/// Gives a worker nothing more; what it has, it finishes.
-#[utoipa::path(post, path = "/workers/{id}/drain", tag = "cluster",
-    params(("id" = String, Path, description = "`wrk_…`, or the worker's name")),
-    responses((status = 200, body = v1::Worker)))]
-pub(crate) async fn drain(State(room): In, Id(id): Id) -> Answer<Read<v1::Worker>> {
-    let worker = room.replica.read(|view| find_worker(view, &id))?.id;
-    room.propose(Any::Worker(Command::Drain { worker })).await?;
-    room.read(|view| find_worker(view, &worker.to_string()).map(|row| cluster::worker(view, &row)))
-}
-
-/// The supervision tree of the node that answers.
-#[utoipa::path(get, path = "/actors", tag = "cluster",
-    responses((status = 200, body = Actor)))]
-pub(crate) async fn actors(State(room): In, params: Params) -> Answer<axum::response::Response> {
+) -> Answer<Read<v1::Cluster>> {
     params.only(&[])?;
-    Ok(crate::room::json(&tree(&room)))
+    shown(room).await
 }
 
-/// One actor, with those it supervises.
-#[utoipa::path(get, path = "/actors/{id}", tag = "cluster",
-    params(("id" = String, Path, description = "As the tree has it: `role:dag-etl-1-of-1`")),
-    responses((status = 200, body = Actor)))]
-pub(crate) async fn actor(State(room): In, Id(id): Id) -> Answer<axum::response::Response> {
-    let tree = tree(&room);
-    let found = find_actor(&tree, &id).ok_or_else(|| no_actor(&id))?;
-    Ok(crate::room::json(found))
+/// Hands leadership to another voter, without an election's wait.
+#[utoipa::path(post, path = "/cluster/step-down", tag = "cluster", request_body = StepDown,
+    responses((status = 200, body = v1::Cluster)))]
+pub(crate) async fn step_down(
+    State(room): In,
+    Json(StepDown { to }): Json<StepDown>,
+) -> Answer<Read<v1::Cluster>> {
+    let to = to.map(|to| room.replica.read(|view| super::nodes::find(view, &room, &to)));
+    room.replica.transfer(to.transpose()?).await?;
+    room.led().await?;
+    shown(room).await
 }
 
-/// Ends an actor; its supervisor starts it anew. What is true is in the log, so nothing is lost.
-#[utoipa::path(post, path = "/actors/{id}/restart", tag = "cluster",
-    params(("id" = String, Path, description = "As the tree has it: `role:dag-etl-1-of-1`")),
-    responses((status = 204, description = "It was told to")))]
-pub(crate) async fn restart(State(room): In, Id(id): Id) -> Answer<StatusCode> {
-    room.crew.restart(&id).map_err(|_| no_actor(&id))?;
-    Ok(StatusCode::NO_CONTENT)
+/// Evens out who drives what, now.
+#[utoipa::path(post, path = "/cluster/rebalance", tag = "cluster",
+    responses((status = 200, body = v1::Cluster)))]
+pub(crate) async fn rebalance(State(room): In) -> Answer<Read<v1::Cluster>> {
+    let why = format!("evened out by {}", room.config.principal);
+    room.propose(Any::Role(Command::Rebalance { why })).await?;
+    shown(room).await
 }
 
-fn tree(room: &Room) -> Actor {
-    let node = room.node_name(room.replica.status().node);
-    let mut roots = cluster::actors(room.crew.tree(), &node);
-    if roots.len() == 1
-        && let Some(root) = roots.pop()
-    {
-        return root;
-    }
-    // Before the first actor has started, or if one lost its supervisor: the node itself stands at the top.
-    Actor {
-        id: node.clone(),
-        kind: "node".to_owned(),
-        name: node.clone(),
-        state: "running".to_owned(),
-        node,
-        restarts: 0,
-        since: None,
-        last_failure: None,
-        details: Value::Null,
-        children: roots,
-    }
+/// How the node that answers sees the replicated log and the others.
+#[utoipa::path(get, path = "/raft", tag = "cluster",
+    responses((status = 200, body = v1::RaftStatus)))]
+pub(crate) async fn raft(
+    State(room): In,
+    _: Stale,
+    params: Params,
+) -> Answer<Read<v1::RaftStatus>> {
+    params.only(&[])?;
+    looked(move || {
+        let status = room.replica.status();
+        let peers = room.replica.members();
+        let own = peers.iter().find(|seat| seat.here).map_or("learner", standing);
+        room.read(|view| {
+            Ok(v1::RaftStatus {
+                node: name::node(view, status.node),
+                standing: own.to_owned(),
+                leader: status.leader.map(|leader| name::node(view, leader)),
+                term: status.term,
+                sure: status.sure,
+                log_last: status.log_last,
+                applied: status.applied,
+                purged: status.purged,
+                fingerprint: status.print.to_string(),
+                revision: status.revision.0,
+                waiting: status.waiting as u64,
+                read_only: status.read_only.clone(),
+                peer_address: room.replica.peer_address().map(|address| address.to_string()),
+                disk_bytes: room.disk_bytes(),
+                actors: u32::try_from(room.crew.tree().len()).unwrap_or(u32::MAX),
+                peers: peers.iter().map(|seat| peer(view, seat)).collect(),
+            })
+        })
+    })
+    .await
 }
 
-fn find_actor<'a>(tree: &'a Actor, id: &str) -> Option<&'a Actor> {
-    if tree.id == id {
-        return Some(tree);
-    }
-    tree.children.iter().find_map(|child| find_actor(child, id))
+/// Looks where looking may wait for the disk.
+async fn looked<T: Send + 'static>(look: impl FnOnce() -> Answer<T> + Send + 'static) -> Answer<T> {
+    let looked = tokio::task::spawn_blocking(look).await;
+    looked.unwrap_or_else(|fault| Err(Fault::new(&table::INTERNAL, fault.to_string())))
 }
 
-fn no_actor(id: &str) -> Fault {
-    Fault::new(&table::NO_ACTOR, format!("no actor `{id}` on this node"))
+async fn shown(room: Arc<Room>) -> Answer<Read<v1::Cluster>> {
+    looked(move || {
+        let sight = Sight::of(&room);
+        let status = room.replica.status();
+        room.read(|view| Ok(drawn(&room, view, &sight, &status)))
+    })
+    .await
 }
 
-fn find_worker(view: &dyn oarlock_engine::store::View, id: &str) -> Answer<worker::Worker> {
-    let by_id = id.parse::<WorkerId>().ok().and_then(|id| worker::get(view, id));
-    let found = by_id.or_else(|| worker::list(view).into_iter().find(|row| row.name == id));
-    found.ok_or_else(|| Fault::new(&table::NO_WORKER, format!("no worker `{id}`")))
+fn drawn(room: &Room, view: &dyn View, sight: &Sight, status: &Status) -> v1::Cluster {
+    let now = time::now();
+    let mut members = sight.all(view);
+    members.retain(|member| member.state != MemberState::Left || member.raft.is_some());
+    let reign = room.reigns.now().filter(|reign| status.leader == Some(reign.leader));
+    let last = departure::list(view, DEPARTURES_SEEN_MAX).into_iter().next();
+    let voters = u32::try_from(sight.voters().count()).unwrap_or(u32::MAX);
+    let warnings = warnings(view, status, &members, now);
+    let health = match (status.sure, warnings.is_empty()) {
+        (false, _) => "unavailable",
+        (true, false) => "degraded",
+        (true, true) => "healthy",
+    };
+    let mut cluster = v1::Cluster {
+        id: format!("{:032x}", room.replica.identity().cluster),
+        name: room.config.cluster.clone(),
+        health: health.to_owned(),
+        summary: String::new(),
+        term: status.term,
+        leader: status.leader.map(|leader| name::node(view, leader)),
+        leader_since: reign.map(|reign| time::rfc3339(reign.since)),
+        election_ms: reign.and_then(|reign| reign.vacant).map(ms),
+        leader_before: reign.and_then(|reign| reign.before).map(|node| name::node(view, node)),
+        sure: status.sure,
+        voters,
+        quorum: voters / 2 + 1,
+        revision: status.revision.0,
+        node: name::node(view, status.node),
+        members,
+        last: last.map(|last| tale::departure(view, &last)),
+        warnings,
+    };
+    cluster.summary = summary(&cluster);
+    cluster
 }
 
-/// A page of rows that are in order already.
-fn paged<R, C: serde::Serialize + serde::de::DeserializeOwned, T: serde::Serialize>(
-    pager: &Pager<C>,
-    rows: impl Iterator<Item = R>,
-    place: impl Fn(&R) -> C,
-    shown: impl Fn(&R) -> T,
-) -> Answer<v1::Page<Value>> {
-    let mut items = Vec::new();
-    let mut last = None;
-    for row in rows {
-        if items.len() == pager.size {
-            return Ok(pager.page(items, last.as_ref()));
+/// The whole in a sentence.
+fn summary(cluster: &v1::Cluster) -> String {
+    let nodes = u32::try_from(cluster.members.len()).unwrap_or(u32::MAX);
+    let nodes = tale::count(nodes, "node", "nodes");
+    let leader = match (&cluster.leader, cluster.sure) {
+        (Some(leader), true) => format!("{leader} leads in term {}", cluster.term),
+        (Some(leader), false) => {
+            format!("{leader} led in term {}, and no majority answers", cluster.term)
         }
-        items.extend(pager.show(&shown(&row))?);
-        last = Some(place(&row));
+        (None, _) => "nobody leads".to_owned(),
+    };
+    format!("{nodes}, {}: {leader}.", cluster.health)
+}
+
+/// What somebody should look at.
+fn warnings(view: &dyn View, status: &Status, members: &[v1::Member], now: Moment) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if !status.sure {
+        warnings.push(
+            "No majority answers this node. Nothing can be written until one does; what is shown may be old.".to_owned(),
+        );
     }
-    Ok(pager.page(items, None))
+    let gone = departure::list(view, DEPARTURES_SEEN_MAX);
+    for member in members.iter().filter(|member| member.state == MemberState::Lost) {
+        let since = time::moment(&member.since).unwrap_or(now);
+        let mut text =
+            format!("{} has not answered for {}.", member.name, tale::span(now.since(since)));
+        let lost = gone.iter().find(|row| row.node.0 == member.id && row.cause == Cause::Lost);
+        if let Some(lost) = lost {
+            text.push(' ');
+            text.push_str(&tale::departure(view, lost).summary);
+        }
+        warnings.push(text);
+    }
+    for member in members {
+        let known = matches!(member.state, MemberState::Lost | MemberState::Left);
+        if let Some(why) = member.unreachable.as_ref().filter(|_| !known) {
+            warnings.push(format!("{} cannot be reached from here: {why}.", member.name));
+        }
+    }
+    let vacant = role::list(view).into_iter().filter(|role| role.node.is_none()).count();
+    if vacant > 0 {
+        let vacant = u32::try_from(vacant).unwrap_or(u32::MAX);
+        let many = tale::count(vacant, "role is", "roles are");
+        warnings.push(format!("{many} driven by nobody: no node that is up may have them."));
+    }
+    if let Some(why) = &status.read_only {
+        warnings.push(format!("This node takes no writes: {why}."));
+    }
+    warnings
 }

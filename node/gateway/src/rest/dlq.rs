@@ -22,11 +22,12 @@ use super::place::Id;
 use crate::body::Json;
 use crate::convert::{self, name, time};
 use crate::filter::Filter;
+use crate::fresh::Fresh;
 use crate::limit::{DEAD_BATCH_MAX, DEAD_SCAN_MAX, SCAN_MAX};
 use crate::page::Pager;
 use crate::params::Params;
 use crate::problem::{Answer, Fault, table};
-use crate::room::{Fresh, Read, Room, Stale};
+use crate::room::{Read, Room};
 
 const PARAMS: [&str; 7] =
     ["page_size", "page_token", "filter", "fields", "workflow", "queue", "fingerprint"];
@@ -50,7 +51,7 @@ type Spot = (Moment, TaskId);
     responses((status = 200, body = v1::Page<DeadLetter>)))]
 pub(crate) async fn list(
     State(room): In,
-    _: Stale,
+    _: Fresh,
     params: Params,
 ) -> Answer<Read<v1::Page<Value>>> {
     let params = params.only(&PARAMS)?;
@@ -86,7 +87,7 @@ pub(crate) async fn list(
     responses((status = 200, body = v1::Page<DeadLetterGroup>)))]
 pub(crate) async fn groups(
     State(room): In,
-    _: Stale,
+    _: Fresh,
     params: Params,
 ) -> Answer<Read<v1::Page<Value>>> {
     let params = params.only(&PARAMS)?;
@@ -163,7 +164,7 @@ pub(crate) async fn discard(
            ("queue" = Option<String>, Query, description = "Of this queue"),
            ("fingerprint" = Option<String>, Query, description = "Of this group")),
     responses((status = 200, body = DeadLetter, content_type = "application/x-ndjson")))]
-pub(crate) async fn export(State(room): In, _: Stale, params: Params) -> Answer<Response> {
+pub(crate) async fn export(State(room): In, _: Fresh, params: Params) -> Answer<Response> {
     let params = params.only(&["workflow", "queue", "fingerprint"])?;
     let asked = tokio::task::spawn_blocking(move || {
         let mut lines = Vec::new();

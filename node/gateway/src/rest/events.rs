@@ -32,11 +32,12 @@ use super::In;
 use super::place::Id;
 use crate::convert::event::{self, Names};
 use crate::convert::{name, time};
+use crate::fresh::{Fresh, Stale};
 use crate::limit::{KEEP_ALIVE, RECORDS_MAX, SCAN_MAX};
 use crate::page::Pager;
 use crate::params::Params;
 use crate::problem::{Answer, Fault, table};
-use crate::room::{Room, Stale};
+use crate::room::Room;
 
 const PARAMS: [&str; 8] =
     ["types", "run", "after", "order_by", "page_size", "page_token", "filter", "fields"];
@@ -80,7 +81,7 @@ pub(crate) async fn all(
               (status = 204, description = "The run is over, and there is nothing more")))]
 pub(crate) async fn of_run(
     State(room): In,
-    _: Stale,
+    _: Fresh,
     Id(id): Id,
     params: Params,
     headers: HeaderMap,
@@ -136,10 +137,7 @@ async fn has_happened(room: &Room, after: Revision) -> Answer<()> {
         return Ok(());
     }
     // This copy may only be behind.
-    room.replica
-        .barrier()
-        .await
-        .map_err(|fault| Fault::new(&table::NO_LEADER, fault.to_string()).retry_after(RETRY))?;
+    room.certain().await?;
     let newest = room.replica.revision();
     if after <= newest {
         return Ok(());

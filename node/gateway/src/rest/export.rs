@@ -21,10 +21,11 @@ use super::In;
 use super::place::Id;
 use crate::convert::event::{self, Names};
 use crate::convert::{self, name};
+use crate::fresh::Fresh;
 use crate::limit::{EXPORT_MAX, RECORDS_MAX};
 use crate::params::Params;
 use crate::problem::Answer;
-use crate::room::{Fresh, Room};
+use crate::room::Room;
 
 /// Lines that wait for a slow reader.
 const LINES_MAX: usize = 64;

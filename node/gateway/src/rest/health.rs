@@ -36,6 +36,9 @@ pub(crate) fn readiness(room: &Room) -> Readiness {
     let mut missing = Vec::new();
     if status.leader.is_none() {
         missing.push("no leader: nothing can be written".to_owned());
+    } else if !status.sure {
+        missing
+            .push("no majority answers: nothing can be written, and reads may be old".to_owned());
     }
     if let Some(why) = &status.read_only {
         missing.push(format!("read-only: {why}"));

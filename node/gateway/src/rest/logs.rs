@@ -23,10 +23,11 @@ use super::In;
 use super::place::{Id, Ids};
 use super::workflows::accepts;
 use crate::convert::{self, name, time};
+use crate::fresh::Fresh;
 use crate::limit::{LOGS_BYTES_MAX, PAGE_MAX};
 use crate::params::Params;
 use crate::problem::{Answer, Fault, table};
-use crate::room::{Room, Stale};
+use crate::room::Room;
 
 const PARAMS: [&str; 6] = ["task", "attempt", "tail", "since", "until", "follow"];
 /// How often a follower looks for attempts that have begun to print.
@@ -59,7 +60,7 @@ struct Wanted {
     responses((status = 200, body = LogChunk, content_type = "application/x-ndjson")))]
 pub(crate) async fn of_run(
     State(room): In,
-    _: Stale,
+    _: Fresh,
     Id(id): Id,
     params: Params,
     headers: HeaderMap,
@@ -76,7 +77,7 @@ pub(crate) async fn of_run(
     responses((status = 200, body = LogChunk, content_type = "application/x-ndjson")))]
 pub(crate) async fn of_task(
     State(room): In,
-    _: Stale,
+    _: Fresh,
     Ids(id, task): Ids,
     params: Params,
     headers: HeaderMap,

@@ -3,13 +3,16 @@
 pub(crate) mod act;
 pub(crate) mod apply;
 pub(crate) mod cluster;
+pub(crate) mod crew;
 pub(crate) mod dlq;
 pub(crate) mod events;
 pub(crate) mod export;
 pub(crate) mod health;
 pub(crate) mod logs;
+pub(crate) mod nodes;
 pub(crate) mod place;
 pub(crate) mod queues;
+pub(crate) mod roles;
 pub(crate) mod runs;
 pub(crate) mod settings;
 pub(crate) mod settle;
@@ -32,7 +35,7 @@ pub(crate) type In = State<Arc<Room>>;
 
 /// All paths under `/api/v1`.
 pub(crate) fn api() -> OpenApiRouter<Arc<Room>> {
-    flows().merge(works()).merge(house())
+    flows().merge(works()).merge(house()).merge(cell())
 }
 
 fn flows() -> OpenApiRouter<Arc<Room>> {
@@ -77,6 +80,26 @@ fn works() -> OpenApiRouter<Arc<Room>> {
         .routes(routes!(tasks::by_id))
 }
 
+fn cell() -> OpenApiRouter<Arc<Room>> {
+    OpenApiRouter::new()
+        .routes(routes!(cluster::cluster))
+        .routes(routes!(cluster::step_down))
+        .routes(routes!(cluster::rebalance))
+        .routes(routes!(cluster::raft))
+        .routes(routes!(nodes::list))
+        .routes(routes!(nodes::get))
+        .routes(routes!(nodes::drain))
+        .routes(routes!(nodes::undrain))
+        .routes(routes!(nodes::promote))
+        .routes(routes!(nodes::demote))
+        .routes(routes!(nodes::remove))
+        .routes(routes!(roles::list))
+        .routes(routes!(roles::get))
+        .routes(routes!(roles::move_to))
+        .routes(routes!(roles::pin))
+        .routes(routes!(roles::unpin))
+}
+
 fn house() -> OpenApiRouter<Arc<Room>> {
     OpenApiRouter::new()
         .routes(routes!(queues::list))
@@ -94,16 +117,12 @@ fn house() -> OpenApiRouter<Arc<Room>> {
         .routes(routes!(dlq::retry_one))
         .routes(routes!(dlq::discard_one))
         .routes(routes!(events::all))
-        .routes(routes!(cluster::roles))
-        .routes(routes!(cluster::role))
-        .routes(routes!(cluster::nodes))
-        .routes(routes!(cluster::node))
-        .routes(routes!(cluster::workers))
-        .routes(routes!(cluster::worker))
-        .routes(routes!(cluster::drain))
-        .routes(routes!(cluster::actors))
-        .routes(routes!(cluster::actor))
-        .routes(routes!(cluster::restart))
+        .routes(routes!(crew::workers))
+        .routes(routes!(crew::worker))
+        .routes(routes!(crew::drain))
+        .routes(routes!(crew::actors))
+        .routes(routes!(crew::actor))
+        .routes(routes!(crew::restart))
         .routes(routes!(settings::list))
         .routes(routes!(settings::get, settings::set))
         .routes(routes!(status::status))

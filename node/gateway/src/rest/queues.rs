@@ -14,10 +14,11 @@ use super::In;
 use super::place::Id;
 use crate::body::Json;
 use crate::convert::{self, time};
+use crate::fresh::Fresh;
 use crate::page::{self, Pager};
 use crate::params::Params;
 use crate::problem::{Answer, Fault, table};
-use crate::room::{Fresh, Read, Room, Stale};
+use crate::room::{Read, Room};
 
 /// Every queue with what stands in it, by name.
 #[utoipa::path(get, path = "/queues", tag = "queues",
@@ -26,7 +27,7 @@ use crate::room::{Fresh, Read, Room, Stale};
     responses((status = 200, body = v1::Page<v1::Queue>)))]
 pub(crate) async fn list(
     State(room): In,
-    _: Stale,
+    _: Fresh,
     params: Params,
 ) -> Answer<Read<v1::Page<Value>>> {
     let params = params.only(&page::PARAMS)?;
@@ -97,7 +98,7 @@ pub(crate) async fn limit(
     responses((status = 200, body = v1::Page<String>)))]
 pub(crate) async fn ready(
     State(room): In,
-    _: Stale,
+    _: Fresh,
     Id(name): Id,
     params: Params,
 ) -> Answer<Read<v1::Page<String>>> {

@@ -16,11 +16,12 @@ use super::In;
 use super::place::Id;
 use super::workflows::full_view;
 use crate::convert::{self, name, time};
+use crate::fresh::Fresh;
 use crate::limit::{COUNT_MAX, SCAN_MAX};
 use crate::page::{self, Pager};
 use crate::params::Params;
 use crate::problem::{Answer, Fault, table};
-use crate::room::{Fresh, INDEX, Read, Room, Stale};
+use crate::room::{INDEX, Read, Room};
 
 const PARAMS: [&str; 14] = [
     "page_size",
@@ -61,7 +62,7 @@ const STRIDE: usize = 100;
     responses((status = 200, body = v1::Page<v1::Run>)))]
 pub(crate) async fn list(
     State(room): In,
-    _: Stale,
+    _: Fresh,
     params: Params,
 ) -> Answer<Read<v1::Page<Value>>> {
     let workflow = params.text("workflow").map(str::to_owned);
@@ -74,7 +75,7 @@ pub(crate) async fn list(
     responses((status = 200, body = v1::Page<v1::Run>)))]
 pub(crate) async fn of_workflow(
     State(room): In,
-    _: Stale,
+    _: Fresh,
     Id(name): Id,
     params: Params,
 ) -> Answer<Read<v1::Page<Value>>> {

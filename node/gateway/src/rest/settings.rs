@@ -11,10 +11,11 @@ use super::In;
 use super::place::Id;
 use crate::body::Json;
 use crate::convert::cluster;
+use crate::fresh::{Fresh, Stale};
 use crate::page::{self, Pager};
 use crate::params::Params;
 use crate::problem::{Answer, Fault, table};
-use crate::room::{Fresh, Read, Room, Stale};
+use crate::room::{Read, Room};
 
 /// Every setting there is.
 #[utoipa::path(get, path = "/settings", tag = "settings",

@@ -6,15 +6,17 @@ use axum::extract::State;
 use oarlock_engine::run::list::{self, Filter, STATES};
 use oarlock_engine::store::View;
 use oarlock_engine::worker::Worker;
-use oarlock_engine::{catalog, feed, member, queue, role, worker};
+use oarlock_engine::{catalog, feed, queue, role, worker};
 use oarlock_proto::v1::{ClusterStatus, Status, Totals};
 
 use super::In;
-use crate::convert::{self, cluster, name, time};
+use crate::convert::node::Sight;
+use crate::convert::{self, name, time};
+use crate::fresh::Stale;
 use crate::limit::{COUNT_MAX, PAGE_MAX};
 use crate::params::Params;
 use crate::problem::{Answer, Fault, table};
-use crate::room::{Read, Room, Stale};
+use crate::room::{Read, Room};
 
 /// Queues on the screen.
 const QUEUES_SHOWN_MAX: usize = 50;
@@ -33,7 +35,7 @@ fn shown(room: &Room, view: &dyn View) -> Status {
     let workers = worker::list(view);
     let queues = queue::list(view);
     let now = time::now();
-    let members = member::list(view);
+    let sight = Sight::of(room);
     Status {
         version: room.config.version.clone(),
         uptime_ms: u64::try_from(room.began.elapsed().as_millis()).unwrap_or(u64::MAX),
@@ -51,10 +53,7 @@ fn shown(room: &Room, view: &dyn View) -> Status {
             read_only: log.read_only.clone(),
         },
         totals: totals(view, &workers, &queues),
-        members: members
-            .iter()
-            .map(|row| cluster::member(view, row, &workers, log.node, log.leader))
-            .collect(),
+        members: sight.all(view),
         queues: queues
             .iter()
             .take(QUEUES_SHOWN_MAX)

@@ -17,11 +17,12 @@ use super::place::{Id, Ids};
 use super::workflows::full_view;
 use crate::convert::task::Frame;
 use crate::convert::{self, name};
+use crate::fresh::Fresh;
 use crate::limit::SCAN_MAX;
 use crate::page::{self, Pager};
 use crate::params::Params;
 use crate::problem::{Answer, Fault, table};
-use crate::room::{Fresh, Read, Room, Stale};
+use crate::room::{Read, Room};
 use crate::shelf::Book;
 
 const PARAMS: [&str; 6] = ["page_size", "page_token", "filter", "fields", "status", "view"];
@@ -99,7 +100,7 @@ impl Found {
     responses((status = 200, body = v1::Page<v1::Task>)))]
 pub(crate) async fn of_run(
     State(room): In,
-    _: Stale,
+    _: Fresh,
     Id(id): Id,
     params: Params,
 ) -> Answer<Read<v1::Page<Value>>> {
@@ -143,7 +144,7 @@ pub(crate) async fn of_run(
     responses((status = 200, body = v1::Page<v1::Task>)))]
 pub(crate) async fn list(
     State(room): In,
-    _: Stale,
+    _: Fresh,
     params: Params,
 ) -> Answer<Read<v1::Page<Value>>> {
     let params = params.only(&ALL_PARAMS)?;

@@ -18,11 +18,12 @@ use super::In;
 use super::place::{Id, Ids};
 use crate::convert::event::Names;
 use crate::convert::{self, name};
+use crate::fresh::Fresh;
 use crate::limit::SCAN_MAX;
 use crate::page::{self, Pager};
 use crate::params::Params;
 use crate::problem::{Answer, Fault, table};
-use crate::room::{Fresh, Read, Room, Stale};
+use crate::room::{Read, Room};
 use crate::shelf::Book;
 
 /// Every workflow, by name.
@@ -36,7 +37,7 @@ use crate::shelf::Book;
     responses((status = 200, body = v1::Page<v1::Workflow>)))]
 pub(crate) async fn list(
     State(room): In,
-    _: Stale,
+    _: Fresh,
     params: Params,
 ) -> Answer<Read<v1::Page<Value>>> {
     let params = params.only(&page::PARAMS)?;
@@ -141,7 +142,7 @@ pub(crate) async fn resume(State(room): In, Id(name): Id) -> Answer<Read<v1::Wor
     responses((status = 200, body = v1::Page<v1::WorkflowVersion>)))]
 pub(crate) async fn versions(
     State(room): In,
-    _: Stale,
+    _: Fresh,
     Id(name): Id,
     params: Params,
 ) -> Answer<Read<v1::Page<Value>>> {
@@ -194,7 +195,7 @@ pub(crate) async fn version(
     responses((status = 200, body = v1::Graph)))]
 pub(crate) async fn graph(
     State(room): In,
-    _: Stale,
+    _: Fresh,
     Id(name): Id,
     params: Params,
     headers: HeaderMap,
@@ -223,7 +224,7 @@ pub(crate) async fn graph(
     responses((status = 200, body = v1::Page<v1::Event>)))]
 pub(crate) async fn history(
     State(room): In,
-    _: Stale,
+    _: Fresh,
     Id(name): Id,
     params: Params,
 ) -> Answer<Read<v1::Page<Value>>> {

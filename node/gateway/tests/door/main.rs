@@ -1,5 +1,6 @@
 //! The door against a real node in memory, over real loopback HTTP.
 
+mod cluster;
 mod dead;
 mod faults;
 mod lists;
