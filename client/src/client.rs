@@ -1,6 +1,7 @@
-//! The client itself: an address, and how patient to be with it.
+//! The client itself: where the nodes are, and how patient to be with them.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
@@ -26,13 +27,15 @@ pub struct Client {
 #[derive(Debug)]
 pub(crate) struct Inner {
     pub(crate) http: reqwest::Client,
-    /// `http://host:port/api/v1`.
-    pub(crate) base: String,
-    pub(crate) addr: String,
+    /// Each `http://host:port`; at least one.
+    pub(crate) nodes: Vec<String>,
+    /// Which of them is asked: the last one that answered.
+    favourite: AtomicUsize,
     pub(crate) timeout: Duration,
     pub(crate) attempts_max: u32,
     pub(crate) patient_connect: bool,
     pub(crate) idempotency_key: Option<String>,
+    pub(crate) stale: bool,
 }
 
 /// Makes a [`Client`].
@@ -46,6 +49,7 @@ pub struct Builder {
     attempts_max: u32,
     patient_connect: bool,
     idempotency_key: Option<String>,
+    stale: bool,
 }
 
 impl Client {
@@ -77,18 +81,36 @@ impl Client {
             attempts_max: ATTEMPTS_MAX,
             patient_connect: true,
             idempotency_key: None,
+            stale: false,
         }
     }
 
-    /// The address it asks, as `http://host:port`.
+    /// The address it asks now, as `http://host:port`: of several the last one that answered.
     #[must_use]
     pub fn addr(&self) -> &str {
-        &self.inner.addr
+        &self.inner.nodes[self.inner.favourite.load(Ordering::Relaxed) % self.inner.nodes.len()]
+    }
+
+    /// Every address that it may ask.
+    #[must_use]
+    pub fn addrs(&self) -> &[String] {
+        &self.inner.nodes
+    }
+
+    /// Asks the next node from now on, unless somebody else has left this one already.
+    pub(crate) fn leave(&self, addr: &str) {
+        let favourite = &self.inner.favourite;
+        let at = favourite.load(Ordering::Relaxed);
+        let next = (at + 1) % self.inner.nodes.len();
+        if self.inner.nodes[at % self.inner.nodes.len()] == addr {
+            // If it has moved on meanwhile, that is as good.
+            let _ = favourite.compare_exchange(at, next, Ordering::Relaxed, Ordering::Relaxed);
+        }
     }
 }
 
 impl Builder {
-    /// Whom to ask: `http://host:port`, or `host:port`.
+    /// Whom to ask: `http://host:port`, or `host:port`; of several nodes with commas, and the next one is asked when one fails.
     pub fn addr(mut self, addr: impl Into<String>) -> Builder {
         self.addr = addr.into();
         self
@@ -131,9 +153,19 @@ impl Builder {
         self
     }
 
+    /// Whether reads take what the node that answers has, however old: all that can be read while no majority answers.
+    pub fn stale(mut self, stale: bool) -> Builder {
+        self.stale = stale;
+        self
+    }
+
     /// The client, unless the address, the token or the namespace cannot be what they are.
     pub fn build(self) -> Result<Client, Error> {
-        let addr = normal(&self.addr)?;
+        let given = self.addr.split(',').map(str::trim).filter(|addr| !addr.is_empty());
+        let nodes = given.map(normal).collect::<Result<Vec<_>, _>>()?;
+        if nodes.is_empty() {
+            return Err(Error::Setup("no address is given".to_owned()));
+        }
         let mut headers = HeaderMap::new();
         if let Some(token) = &self.token {
             let mut value = header("token", &format!("Bearer {token}"))?;
@@ -150,19 +182,20 @@ impl Builder {
             .connect_timeout(CONNECT_TIMEOUT)
             .tcp_nodelay(true)
             .no_proxy();
-        if addr.starts_with("http://") {
+        if nodes.iter().all(|addr| addr.starts_with("http://")) {
             // Reading the machine's certificates takes longer than the whole call to a node without TLS.
             http = http.tls_certs_only([]);
         }
         let http = http.build().map_err(|fault| Error::Setup(fault.to_string()))?;
         let inner = Inner {
             http,
-            base: format!("{addr}/api/v1"),
-            addr,
+            nodes,
+            favourite: AtomicUsize::new(0),
             timeout: self.timeout,
             attempts_max: self.attempts_max,
             patient_connect: self.patient_connect,
             idempotency_key: self.idempotency_key,
+            stale: self.stale,
         };
         Ok(Client { inner: Arc::new(inner) })
     }
@@ -192,12 +225,23 @@ fn header(what: &str, text: &str) -> Result<HeaderValue, Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::normal;
+    use super::{Client, normal};
 
     #[test]
     fn an_address_may_leave_its_scheme_out() {
         assert_eq!(normal("127.0.0.1:6270").ok().as_deref(), Some("http://127.0.0.1:6270"));
         assert_eq!(normal("https://oar.example/").ok().as_deref(), Some("https://oar.example"));
+    }
+
+    #[test]
+    fn several_addresses_stand_between_commas() {
+        let client = Client::builder().addr("a:1, http://b:2,").build().expect("addresses");
+        assert_eq!(client.addrs(), ["http://a:1", "http://b:2"]);
+        client.leave("http://b:2");
+        assert_eq!(client.addr(), "http://a:1", "it was not asked, so it is not left");
+        client.leave("http://a:1");
+        assert_eq!(client.addr(), "http://b:2");
+        assert!(Client::builder().addr(" ,").build().is_err());
     }
 
     #[test]

@@ -10,6 +10,9 @@
 //!    └──────── pause, at random ◀───┘
 //! ```
 //!
+//! Where several addresses are known, a node that does not answer, or says that it cannot now, is left for the next one at once; only
+//! when all have been asked comes a pause. Any node takes any call and finds the leader itself.
+//!
 //! Three kinds of call, by what a repetition would do ([`Repeat`]). Pauses double from 50 ms to 2 s; each is drawn from the
 //! whole span below it, so that many clients that lost one node do not come back together. A server that says when to come
 //! back is believed.
@@ -28,6 +31,10 @@ use crate::{Client, Error, path};
 const PAUSE: Duration = Duration::from_millis(50);
 /// No pause is longer, unless the server asks for it.
 const PAUSE_MAX: Duration = Duration::from_secs(2);
+/// How long one of several nodes may take to answer: nodes that live say within 5 s at least that they cannot.
+const NODE_MAX: Duration = Duration::from_secs(7);
+/// The code of a node that is not for callers.
+const NOT_HERE: &str = "E0315";
 /// An error's body is read up to here.
 const PROBLEM_BYTES_MAX: usize = 1 << 20;
 
@@ -155,7 +162,7 @@ impl Client {
         let response = self.send(call).await?;
         let etag = response.headers().get(ETAG).and_then(|value| value.to_str().ok());
         let etag = etag.map(str::to_owned);
-        let bytes = response.bytes().await.map_err(|fault| self.lost(fault))?;
+        let bytes = response.bytes().await.map_err(|fault| self.lost(self.addr(), fault))?;
         let bytes: &[u8] = if bytes.is_empty() { b"null" } else { &bytes };
         let body = serde_json::from_slice(bytes).map_err(|fault| {
             Error::Protocol(format!("the answer to {what} is not what it should be: {fault}"))
@@ -165,6 +172,9 @@ impl Client {
 
     /// Sends a call, again and again where that is safe, and hands back the first good answer, its body unread.
     pub(crate) async fn send(&self, mut call: Call) -> Result<Response, Error> {
+        if self.inner.stale && call.method == Method::GET {
+            call = call.query("consistency", "stale");
+        }
         if call.repeat == Repeat::Keyed {
             let fresh = || format!("cli-{}", Uuid::now_v7());
             let key = self.inner.idempotency_key.clone().unwrap_or_else(fresh);
@@ -172,27 +182,39 @@ impl Client {
         }
         let timeout = call.timeout.unwrap_or(self.inner.timeout);
         let deadline = Instant::now() + timeout;
-        let mut attempt = 1;
+        let (mut attempt, mut asked) = (1, 0);
         loop {
+            let addr = self.addr().to_owned();
             let left = deadline.saturating_duration_since(Instant::now());
-            let (error, undone) = match self.send_once(&call, left).await {
+            let (error, undone) = match self.send_once(&addr, &call, left).await {
                 Outcome::Answer(response) => return Ok(response),
                 Outcome::Failure(error, undone) => (error, undone),
             };
-            let pause = pause(attempt, &error);
+            let elsewhere = self.inner.nodes.len() > 1 && concerns_node(&error);
+            if elsewhere {
+                self.leave(&addr);
+                asked += 1;
+            }
+            let fresh = elsewhere && asked % self.inner.nodes.len() != 0;
+            let pause = if fresh { Duration::ZERO } else { pause(attempt, &error) };
             let in_time = Instant::now() + pause < deadline;
-            let may = self.may_repeat(&call, &error, undone);
+            let may = self.may_repeat(&call, &error, undone, fresh);
             if !may || !in_time || attempt >= self.inner.attempts_max {
                 return Err(error);
             }
             tracing::debug!(path = %call.path, attempt, ?pause, %error, "is sent again");
             tokio::time::sleep(pause).await;
-            attempt += 1;
+            attempt += u32::from(!fresh);
         }
     }
 
-    fn may_repeat(&self, call: &Call, error: &Error, undone: bool) -> bool {
-        if matches!(error, Error::Unreachable { .. }) && undone && !self.inner.patient_connect {
+    /// `fresh`: another node is asked, that has not been asked yet.
+    fn may_repeat(&self, call: &Call, error: &Error, undone: bool, fresh: bool) -> bool {
+        if error.code() == NOT_HERE {
+            return fresh;
+        }
+        let impatient = !self.inner.patient_connect && !fresh;
+        if matches!(error, Error::Unreachable { .. }) && undone && impatient {
             return false;
         }
         if let Some(problem) = error.problem()
@@ -203,8 +225,18 @@ impl Client {
         error.is_retryable() && (undone || call.repeat != Repeat::Once)
     }
 
-    async fn send_once(&self, call: &Call, left: Duration) -> Outcome {
-        let url = format!("{}{}{}", self.inner.base, call.path, path::query(&call.query));
+    /// How long one node may take where others could be asked instead.
+    fn share(&self, call: &Call, left: Duration) -> Duration {
+        let waits = call.endless || call.query.iter().any(|(name, _)| name == "wait");
+        if self.inner.nodes.len() == 1 || waits || call.repeat == Repeat::Once {
+            return left;
+        }
+        left.min(NODE_MAX)
+    }
+
+    async fn send_once(&self, addr: &str, call: &Call, left: Duration) -> Outcome {
+        let left = self.share(call, left);
+        let url = format!("{addr}/api/v1{}{}", call.path, path::query(&call.query));
         let mut request = self.inner.http.request(call.method.clone(), url);
         request = request.header(ACCEPT, call.accept);
         for (name, value) in &call.headers {
@@ -222,11 +254,10 @@ impl Client {
             Ok(Ok(response)) => response,
             Ok(Err(fault)) => {
                 let undone = fault.is_connect();
-                return Outcome::Failure(self.lost(fault), undone);
+                return Outcome::Failure(self.lost(addr, fault), undone);
             }
             Err(_) => {
-                let after = call.timeout.unwrap_or(self.inner.timeout);
-                let late = Error::Timeout { addr: self.inner.addr.clone(), after };
+                let late = Error::Timeout { addr: addr.to_owned(), after: left };
                 return Outcome::Failure(late, false);
             }
         };
@@ -239,12 +270,20 @@ impl Client {
     }
 
     /// What a failure of the network means to the caller.
-    pub(crate) fn lost(&self, fault: reqwest::Error) -> Error {
+    pub(crate) fn lost(&self, addr: &str, fault: reqwest::Error) -> Error {
+        let addr = addr.to_owned();
         if fault.is_timeout() && !fault.is_connect() {
-            return Error::Timeout { addr: self.inner.addr.clone(), after: self.inner.timeout };
+            return Error::Timeout { addr, after: self.inner.timeout };
         }
-        Error::Unreachable { addr: self.inner.addr.clone(), why: why(&fault), source: fault }
+        Error::Unreachable { addr, why: why(&fault), source: fault }
     }
+}
+
+/// Whether another node may do better: this one is not there, or cannot now.
+fn concerns_node(error: &Error) -> bool {
+    let cannot =
+        matches!(error, Error::Unreachable { .. } | Error::Timeout { .. } | Error::Unavailable(_));
+    cannot || error.code() == NOT_HERE
 }
 
 /// Whether the server said that it had not taken the call in: busy, no leader, no writes, behind. "Unknown" is not among them.

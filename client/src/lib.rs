@@ -1,6 +1,6 @@
 //! Asks a cluster patiently: start workflows, look at runs, tell them things, watch what happens.
 //!
-//! A [`Client`] is one address and how patient to be with it. It is cheap to clone, keeps its connections alive, and types
+//! A [`Client`] is where the nodes are and how patient to be with them. It is cheap to clone, keeps its connections alive, and types
 //! every answer by `oarlock-proto`. From it come small handles that hold an id and nothing else, so that what reads as a
 //! sentence is one request:
 //!
@@ -52,7 +52,7 @@ mod watch;
 mod workflow;
 
 pub use client::{Builder, Client, DEFAULT_ADDR};
-pub use cluster::ActorHandle;
+pub use cluster::{ActorHandle, NodeHandle, RoleHandle};
 pub use dead::DeadLetterHandle;
 pub use error::{Advice, Error};
 pub use list::List;

@@ -95,7 +95,7 @@ impl RunHandle {
     /// Everything that is known of it, one JSON object a line.
     pub async fn export(&self) -> Result<String, Error> {
         let response = self.client.send(Call::get(self.path("/export"))).await?;
-        response.text().await.map_err(|fault| self.client.lost(fault))
+        response.text().await.map_err(|fault| self.client.lost(self.client.addr(), fault))
     }
 
     /// Its tasks, in the order of the file; a fan-out has one for each item.

@@ -115,7 +115,7 @@ impl Events {
         let addr = self.client.addr().to_owned();
         let late = Error::Timeout { addr, after: SILENCE_MAX };
         let chunk = match tokio::time::timeout(SILENCE_MAX, response.chunk()).await {
-            Ok(chunk) => chunk.map_err(|fault| self.client.lost(fault))?,
+            Ok(chunk) => chunk.map_err(|fault| self.client.lost(self.client.addr(), fault))?,
             Err(_) => return Err(late),
         };
         let Some(bytes) = chunk else {
@@ -168,7 +168,12 @@ impl Log {
                 let blank = line.iter().all(u8::is_ascii_whitespace);
                 return if blank { Ok(None) } else { one(&line).map(Some) };
             }
-            match self.response.chunk().await.map_err(|fault| self.client.lost(fault))? {
+            match self
+                .response
+                .chunk()
+                .await
+                .map_err(|fault| self.client.lost(self.client.addr(), fault))?
+            {
                 Some(bytes) => self.rest.extend_from_slice(&bytes),
                 None => self.ended = true,
             }

@@ -149,3 +149,19 @@ async fn a_feed_goes_on_behind_the_last_event_that_was_read() {
     let behind: Vec<_> = asked.iter().map(|request| header(request, "last-event-id")).collect();
     assert_eq!(behind, [Some("0"), Some("7"), Some("9")]);
 }
+
+#[tokio::test]
+async fn a_node_that_cannot_is_left_for_the_next_one_at_once() {
+    let (first, first_asked) = serve(vec![problem(503, "E0702", true)]).await;
+    let (second, second_asked) = serve(vec![queue(), queue()]).await;
+    let refused = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let nobody = refused.local_addr().expect("it has an address");
+    drop(refused);
+    let addrs = format!("http://{nobody},{},{}", first.addr(), second.addr());
+    // Whoever does not wait for connections still asks every node.
+    let client = Client::builder().addr(addrs).patient_connect(false).build().expect("addresses");
+    assert!(client.queue("default").pause().await.is_ok());
+    assert!(client.queue("default").pause().await.is_ok(), "the one that answered is asked again");
+    assert_eq!(first_asked.lock().expect("nobody panics with it").len(), 1);
+    assert_eq!(second_asked.lock().expect("nobody panics with it").len(), 2);
+}
