@@ -34,7 +34,7 @@ const PAUSE_MAX: Duration = Duration::from_secs(2);
 /// How long one of several nodes may take to answer: nodes that live say within 5 s at least that they cannot.
 const NODE_MAX: Duration = Duration::from_secs(7);
 /// The code of a node that is not for callers.
-const NOT_HERE: &str = "E0315";
+const NOT_HERE: &str = "E0316";
 /// An error's body is read up to here.
 const PROBLEM_BYTES_MAX: usize = 1 << 20;
 

@@ -8,6 +8,7 @@ mod ask;
 mod cli;
 mod config;
 mod fault;
+mod lab;
 mod log;
 mod output;
 mod progress;

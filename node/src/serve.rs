@@ -1,9 +1,13 @@
 //! A node: the order in which it starts, and the order in which it stops.
 //!
 //! ```text
-//!   start   folder made → address taken → replica open → crew mustered → door open → ready
-//!   stop    crew dismissed (running attempts may finish) → door closed → replica closed
+//!   start   folder made → address taken → replica open (admitted, caught up) → crew mustered → door open → ready
+//!   stop    roles and leadership handed over → crew dismissed (running attempts may finish) → door closed → replica closed
 //! ```
+//!
+//! A node among others is mustered only when its replica has caught up, since it is given roles in that moment; and it hands them
+//! over before anything else when it stops, so that the others need not find out by waiting. Without a majority neither can be
+//! said: a start then waits, and a stop goes on without.
 //!
 //! The address is taken first because it is the likeliest thing to be wrong, and costs nothing to find out. The door stays open
 //! while the crew is dismissed, so that people can watch a node drain.
@@ -13,9 +17,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use oarlock_actors::crew::{Crew, CrewConfig, Dismissal};
+use oarlock_engine::access::Principal;
+use oarlock_engine::command::Command;
 use oarlock_engine::id::{BootId, NodeId};
+use oarlock_engine::member;
+use oarlock_engine::member::profile::{Duty, Profile};
 use oarlock_gateway::{Gateway, Parts};
-use oarlock_raft::Replica;
+use oarlock_raft::{Peering, Replica};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -26,11 +34,20 @@ use crate::fault::{Exit, Fault};
 /// How long a second part of stopping may take before it is left behind.
 const CLOSE_MAX: Duration = Duration::from_secs(15);
 
+/// How long roles, and then leadership, may take to find somebody else.
+const HAND_OVER_MAX: Duration = Duration::from_secs(3);
+
 /// What a node is to be.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
-    /// What people call it.
+    /// What people call it; empty: by its number.
     pub(crate) name: String,
+    /// What people call the cluster.
+    pub(crate) cluster: String,
+    /// What it is for.
+    pub(crate) profile: Profile,
+    /// How it takes part in a cluster with others; none: it is alone.
+    pub(crate) peer: Option<Peering>,
     /// Where it keeps everything; none: in memory.
     pub(crate) data: Option<PathBuf>,
     /// Where it listens.
@@ -59,6 +76,8 @@ pub(crate) struct Node {
     crew: Crew,
     close_door: oneshot::Sender<()>,
     door: JoinHandle<std::io::Result<()>>,
+    /// What people call it.
+    pub(crate) name: String,
     /// Where it listens.
     pub(crate) address: SocketAddr,
     /// Attempts its worker runs at once.
@@ -79,10 +98,15 @@ impl Node {
         };
         let replica = open(&plan).await?;
         let crew_config = crew(&plan, &replica, &url);
-        let slots = crew_config.slots;
-        let mustered = Crew::muster(replica.clone(), crew_config).await;
-        let crew = mustered.map_err(|fault| broken(&fault.to_string()))?;
-        let config = oarlock_gateway::Config { address: url, ..oarlock_gateway::Config::default() };
+        let (slots, name) = (crew_config.slots, crew_config.name.clone());
+        let crew = muster(&replica, crew_config).await?;
+        let config = oarlock_gateway::Config {
+            address: url,
+            cluster: plan.cluster.clone(),
+            data: plan.data.clone(),
+            api: plan.profile.is(Duty::Api),
+            ..oarlock_gateway::Config::default()
+        };
         let parts = Parts { replica: replica.clone(), crew: crew.clone(), config };
         let gateway = Gateway::new(parts);
         let (close_door, closing) = oneshot::channel::<()>();
@@ -91,7 +115,12 @@ impl Node {
             let closing = async move { closing.await.unwrap_or(()) };
             gateway.serve(listener, closing).await
         });
-        Ok(Node { replica, crew, close_door, door, address, slots })
+        Ok(Node { replica, crew, close_door, door, name, address, slots })
+    }
+
+    /// Where its peers reach it; none: it is alone.
+    pub(crate) fn peer_address(&self) -> Option<SocketAddr> {
+        self.replica.peer_address()
     }
 
     /// Waits until the node cannot go on by itself, and says why.
@@ -108,6 +137,9 @@ impl Node {
 
     /// Stops it in order. Attempts may run on for `drain`.
     pub(crate) async fn stop(self, drain: Duration) -> Dismissal {
+        if self.replica.peer_address().is_some() {
+            hand_over(&self.replica, &self.name).await;
+        }
         let dismissal = self.crew.dismiss(drain).await;
         // Whoever still listens ends with its door.
         let _ = self.close_door.send(());
@@ -171,8 +203,42 @@ async fn listen(plan: &Plan) -> Result<TcpListener, Fault> {
     })
 }
 
+/// Musters the crew, as soon as a majority lets it.
+async fn muster(replica: &Replica, config: CrewConfig) -> Result<Crew, Fault> {
+    loop {
+        match Crew::muster(replica.clone(), config.clone()).await {
+            Ok(crew) => return Ok(crew),
+            Err(fault) if replica.status().sure => return Err(broken(&fault.to_string())),
+            Err(fault) => tracing::warn!(%fault, "waiting for a majority of the cluster"),
+        }
+    }
+}
+
+/// Gives roles and leadership to others before the node stops, so that nobody has to miss it first.
+async fn hand_over(replica: &Replica, name: &str) {
+    let node = replica.status().node;
+    let Some(row) = replica.read(|view| member::get(view, node)) else { return };
+    let why = "stopping".to_owned();
+    let drain = Command::Member(member::Command::Drain { node, boot: row.boot, why });
+    let by = Principal(format!("node:{name}"));
+    match tokio::time::timeout(HAND_OVER_MAX, replica.propose(by, None, drain)).await {
+        Ok(Ok(_)) => {}
+        Ok(Err(why)) => tracing::warn!(%why, "the roles of this node were not handed over"),
+        Err(_) => tracing::warn!("the roles of this node were not handed over in time"),
+    }
+    if replica.status().leader != Some(node) {
+        return;
+    }
+    match tokio::time::timeout(HAND_OVER_MAX, replica.transfer(None)).await {
+        Ok(Ok(())) => tracing::info!("leadership was handed over"),
+        Ok(Err(why)) => tracing::warn!(%why, "leadership was not handed over"),
+        Err(_) => tracing::warn!("leadership was not handed over in time"),
+    }
+}
+
 async fn open(plan: &Plan) -> Result<Replica, Fault> {
     let mut config = oarlock_raft::Config::new(NodeId(1), plan.data.clone());
+    config.peer.clone_from(&plan.peer);
     if let Some(snapshot_every) = plan.snapshot_every {
         config.snapshot_every = snapshot_every;
     }
@@ -196,7 +262,10 @@ async fn open(plan: &Plan) -> Result<Replica, Fault> {
 fn crew(plan: &Plan, replica: &Replica, url: &str) -> CrewConfig {
     let boot = BootId(Uuid::now_v7().as_u128());
     let mut config = CrewConfig::new(replica.status().node, boot);
-    config.name.clone_from(&plan.name);
+    if !plan.name.is_empty() {
+        config.name.clone_from(&plan.name);
+    }
+    config.profile = plan.profile.clone();
     url.clone_into(&mut config.address);
     config.queues.clone_from(&plan.queues);
     config.workdir.clone_from(&plan.dir);

@@ -121,6 +121,7 @@ const LAWS: [Law; 9] = [
             "futures",
             "jiff",
             "mimalloc",
+            "rustix",
             "serde",
             "serde-saphyr",
             "serde_json",

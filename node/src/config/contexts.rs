@@ -19,7 +19,7 @@ use crate::fault::{Exit, Fault};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Context {
-    /// Where a node of it is.
+    /// Where a node of it is; of several nodes with commas.
     pub(crate) addr: String,
     /// Who asks.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -23,6 +23,8 @@ pub(crate) enum Kind {
     List,
     /// One of these.
     Choice(&'static [&'static str]),
+    /// A text that nobody is shown, and that no command line may hold: every user of a machine can read those.
+    Secret,
 }
 
 /// A setting.
@@ -47,7 +49,8 @@ macro_rules! keys {
 }
 
 keys! {
-    "node", Kind::Name, "n1", "what people call the node";
+    "node", Kind::Name, "", "what people call the node; by its number, as n1, if nothing is said";
+    "cluster", Kind::Name, "oarlock", "what people call the cluster";
     "data", Kind::Name, "oarlock-data", "the folder where the node keeps everything";
     "listen", Kind::Name, "127.0.0.1:6270", "where the node listens; port 0 picks a free one";
     "advertise", Kind::Text, "", "where others reach the node, if not where it listens";
@@ -55,6 +58,16 @@ keys! {
     "log", Kind::Text, "info", "what is logged: error, warn, info, debug, or crate=level,…";
     "log_format", Kind::Choice(&["auto", "pretty", "json"]), "auto", "how the log is written; auto: JSON in a pipe";
     "drain", Kind::Span, "10s", "how long running attempts may go on after the node was told to stop";
+    "roles", Kind::List, "api,worker,scheduler,voter", "what the node is for: api, worker, scheduler, voter";
+    "labels", Kind::List, "", "what the node is like, as name=value: roles may want some of them";
+    "capacity", Kind::Number, "100", "how much the node takes on in proportion to others";
+    "peer.listen", Kind::Text, "127.0.0.1:6271", "where the node listens for its peers, if it has a secret";
+    "peer.advertise", Kind::Text, "", "HOST:PORT where peers reach the node, if not where it listens";
+    "peer.join", Kind::List, "", "peer addresses to ask for admission when the data folder is empty; none: found a cluster";
+    "peer.secret", Kind::Secret, "", "what all nodes of a cluster know and nobody else does; without one the node is alone";
+    "peer.secret_file", Kind::Text, "", "the file that has the secret";
+    "peer.voters_max", Kind::Number, "5", "voters that the cluster is brought to while there are nodes: 1, 3 or 5";
+    "peer.skew_ms_max", Kind::Number, "5000", "milliseconds by which clocks may differ before a node's changes are refused";
     "worker.slots", Kind::Most(SLOTS_MAX as u64), "0", "attempts the node's worker runs at once; 0: by its processors";
     "worker.queues", Kind::List, "", "queues the node's worker serves; none: every queue";
     "worker.dir", Kind::Text, ".", "where relative folders of `run` tasks begin";
@@ -64,18 +77,38 @@ keys! {
     "raft.disk_reserve_bytes", Kind::Number, "268435456", "free bytes of the disk below which nothing new is accepted";
 }
 
+/// Other names of settings: the first word is taken wherever the second is.
+static ALIASES: [(&str, &str); 6] = [
+    ("join", "peer.join"),
+    ("peer-listen", "peer.listen"),
+    ("node.name", "node"),
+    ("node.roles", "roles"),
+    ("node.labels", "labels"),
+    ("node.capacity", "capacity"),
+];
+
 impl Key {
     /// Its name in the environment: `worker.slots` is `OARLOCK_WORKER__SLOTS`.
     pub(crate) fn environment(&self) -> String {
-        format!("OARLOCK_{}", self.name.to_uppercase().replace('.', "__"))
+        variable(self.name)
     }
+
+    /// All names in the environment.
+    pub(crate) fn is_set_by(&self, name: &str) -> bool {
+        let other = |(alias, of): &(&str, &str)| *of == self.name && variable(alias) == name;
+        self.environment() == name || ALIASES.iter().any(other)
+    }
+}
+
+fn variable(name: &str) -> String {
+    format!("OARLOCK_{}", name.to_uppercase().replace('.', "__").replace('-', "_"))
 }
 
 impl Kind {
     /// What it takes, in words.
     pub(crate) fn words(self) -> String {
         match self {
-            Kind::Text => "a text".to_owned(),
+            Kind::Text | Kind::Secret => "a text".to_owned(),
             Kind::Name => "a text that is not empty".to_owned(),
             Kind::Number => "a number from 0".to_owned(),
             Kind::Most(most) => format!("a number from 0 to {most}"),
@@ -89,7 +122,18 @@ impl Kind {
 
 /// A setting by its name.
 pub(crate) fn find(name: &str) -> Option<&'static Key> {
-    ALL.iter().find(|key| key.name == name)
+    let meant = ALIASES.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, of)| *of);
+    ALL.iter().find(|key| key.name == meant)
+}
+
+/// Whether names of settings begin so: it is a section of the file.
+pub(crate) fn is_section(name: &str) -> bool {
+    let begins = |known: &str| known.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'));
+    ALL.iter().any(|key| begins(key.name)) || ALIASES.iter().any(|(alias, _)| begins(alias))
+}
+
+fn on_command_line() -> impl Iterator<Item = &'static Key> {
+    ALL.iter().filter(|key| key.kind != Kind::Secret)
 }
 
 /// Settings as flags: `--worker.slots 4`.
@@ -104,7 +148,7 @@ impl FromArgMatches for Flags {
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        for key in ALL {
+        for key in on_command_line() {
             if let Some(text) = matches.get_one::<String>(key.name) {
                 self.0.push((key.name.to_owned(), text.clone()));
             }
@@ -115,7 +159,7 @@ impl FromArgMatches for Flags {
 
 impl Args for Flags {
     fn augment_args(command: Command) -> Command {
-        command.args(ALL.iter().map(flag))
+        command.args(on_command_line().map(flag))
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -136,8 +180,10 @@ fn flag(key: &'static Key) -> Arg {
         Kind::Span => arg.value_name("TIME"),
         Kind::List => arg.value_name("A,B"),
         Kind::Choice(_) => arg.value_name("WORD"),
-        Kind::Text | Kind::Name => arg.value_name("TEXT"),
+        Kind::Text | Kind::Name | Kind::Secret => arg.value_name("TEXT"),
     };
+    let short = ALIASES.iter().filter(|(alias, of)| *of == key.name && !alias.contains('.'));
+    arg = arg.visible_aliases(short.map(|(alias, _)| *alias));
     arg.hide_short_help(key.name.contains('.'))
 }
 
@@ -149,7 +195,7 @@ pub(crate) fn schema() -> Value {
     });
     for key in ALL {
         let mut of = match key.kind {
-            Kind::Text | Kind::Span => json!({"type": "string"}),
+            Kind::Text | Kind::Span | Kind::Secret => json!({"type": "string"}),
             Kind::Name => json!({"type": "string", "minLength": 1}),
             Kind::Number => json!({"type": "integer", "minimum": 0}),
             Kind::Most(most) => json!({"type": "integer", "minimum": 0, "maximum": most}),
@@ -163,8 +209,12 @@ pub(crate) fn schema() -> Value {
                 key.default.parse::<u64>().map_or(Value::Null, Value::from)
             }
             Kind::Flag => json!(key.default == "true"),
-            Kind::List => json!([]),
-            Kind::Text | Kind::Name | Kind::Span | Kind::Choice(_) => json!(key.default),
+            Kind::List => {
+                json!(key.default.split(',').filter(|w| !w.is_empty()).collect::<Vec<_>>())
+            }
+            Kind::Text | Kind::Name | Kind::Span | Kind::Choice(_) | Kind::Secret => {
+                json!(key.default)
+            }
         };
         of["default"] = default;
         match key.name.split_once('.') {

@@ -10,24 +10,33 @@
 
 pub(crate) mod contexts;
 pub(crate) mod keys;
+pub(crate) mod peer;
 pub(crate) mod span;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use oarlock_engine::member::profile::Profile;
+use oarlock_raft::Peering;
 use toml::{Table, Value};
 
 use crate::fault::{Exit, Fault};
 use keys::{ALL, Key, Kind};
 
 /// A node's settings, checked.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Config {
-    /// What people call the node.
+    /// What people call the node; empty: by its number.
     pub(crate) node: String,
+    /// What people call the cluster.
+    pub(crate) cluster: String,
     /// Where it keeps everything.
     pub(crate) data: PathBuf,
+    /// What the node is for.
+    pub(crate) profile: Profile,
+    /// How it takes part in a cluster with others; none: it is alone.
+    pub(crate) peer: Option<Peering>,
     /// Where it listens.
     pub(crate) listen: String,
     /// Where others reach it; empty: where it listens.
@@ -97,8 +106,7 @@ impl Loaded {
     fn take(&mut self, table: &Table, above: &str, path: &str, text: &str) -> Result<(), Fault> {
         for (name, value) in table {
             let full = if above.is_empty() { name.clone() } else { format!("{above}.{name}") };
-            let is_section = ALL.iter().any(|key| key.name.starts_with(&format!("{full}.")));
-            if let (Value::Table(inner), true) = (value, is_section) {
+            if let (Value::Table(inner), true) = (value, keys::is_section(&full)) {
                 self.take(inner, &full, path, text)?;
                 continue;
             }
@@ -117,7 +125,7 @@ impl Loaded {
     ) -> Result<(), Fault> {
         for (name, text) in variables {
             let Some(rest) = name.strip_prefix("OARLOCK_") else { continue };
-            let known = ALL.iter().find(|key| key.environment() == name);
+            let known = ALL.iter().find(|key| key.is_set_by(&name));
             match known {
                 Some(key) => self.put(key, &text, &name)?,
                 // What belongs to commands, or to tasks that run below a node, is none of a node's.
@@ -137,8 +145,19 @@ impl Loaded {
         Ok(())
     }
 
-    /// A setting's value and origin, as text.
+    /// A setting's value and origin, as text for people: of a secret only that it is set.
     pub(crate) fn shown(&self, name: &str) -> (String, String) {
+        let (value, origin) = self.value(name);
+        let hidden = keys::find(name).is_some_and(|key| key.kind == Kind::Secret);
+        (if hidden && !value.is_empty() { "(set)".to_owned() } else { value }, origin)
+    }
+
+    /// Whether somebody has set it.
+    fn is_set(&self, name: &str) -> bool {
+        self.values.contains_key(name)
+    }
+
+    fn value(&self, name: &str) -> (String, String) {
         let key = keys::find(name);
         match (self.values.get(name), key) {
             (Some((value, origin)), _) => (plain(value), origin.clone()),
@@ -147,14 +166,23 @@ impl Loaded {
         }
     }
 
+    /// The words of a list.
+    fn words(&self, name: &str) -> Vec<String> {
+        let text = self.value(name).0;
+        let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
+        words.map(str::to_owned).collect()
+    }
+
     /// The settings, checked.
     pub(crate) fn config(&self) -> Result<Config, Fault> {
-        let text = |name: &str| self.shown(name).0;
+        let text = |name: &str| self.value(name).0;
         let number = |name: &str| text(name).parse::<u64>().unwrap_or_default();
         let small = |name: &str| usize::try_from(number(name)).unwrap_or(usize::MAX);
-        let queues = text("worker.queues");
         Ok(Config {
             node: text("node"),
+            cluster: text("cluster"),
+            profile: peer::profile(self)?,
+            peer: peer::peering(self)?,
             data: PathBuf::from(text("data")),
             listen: text("listen"),
             advertise: text("advertise"),
@@ -167,12 +195,7 @@ impl Loaded {
             },
             drain: span::parse(&text("drain")).map_err(|why| Fault::new(Exit::Invalid, why))?,
             slots: u32::try_from(number("worker.slots")).unwrap_or(u32::MAX),
-            queues: queues
-                .split(',')
-                .map(str::trim)
-                .filter(|q| !q.is_empty())
-                .map(str::to_owned)
-                .collect(),
+            queues: self.words("worker.queues"),
             dir: PathBuf::from(text("worker.dir")),
             snapshot_every: number("raft.snapshot_every"),
             waiting_max: small("raft.waiting_max"),
@@ -186,9 +209,10 @@ impl Kind {
     /// A value of the file, if it is of this kind.
     fn checked(self, value: &Value) -> Result<Value, String> {
         match (self, value) {
-            (Kind::Text | Kind::Name | Kind::Span | Kind::Choice(_), Value::String(text)) => {
-                self.parsed(text)
-            }
+            (
+                Kind::Text | Kind::Name | Kind::Span | Kind::Choice(_) | Kind::Secret,
+                Value::String(text),
+            ) => self.parsed(text),
             (Kind::Number | Kind::Most(_), Value::Integer(number)) => {
                 self.parsed(&number.to_string())
             }
@@ -213,7 +237,7 @@ impl Kind {
         let wrong = || format!("`{text}` is not {}", self.words());
         match self {
             Kind::Name if text.trim().is_empty() => Err(wrong()),
-            Kind::Text | Kind::Name => Ok(Value::String(text.to_owned())),
+            Kind::Text | Kind::Name | Kind::Secret => Ok(Value::String(text.to_owned())),
             Kind::Span => span::parse(text).map(|_| Value::String(text.to_owned())),
             Kind::Choice(known) if known.contains(&text) => Ok(Value::String(text.to_owned())),
             Kind::Choice(_) => Err(wrong()),

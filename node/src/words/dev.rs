@@ -1,28 +1,40 @@
-//! `oarlock dev`: a throw-away node, ready in a blink, quiet while all is well.
+//! `oarlock dev`: a throw-away node, ready in a blink, quiet while all is well; or a whole cluster of them, to be broken.
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use oarlock_client::Client;
+use oarlock_engine::member::profile::Profile;
 use serde_json::json;
 
 use crate::ask::Session;
 use crate::fault::{Exit, Fault};
+use crate::lab;
 use crate::output::{Tint, clock, moment, painted};
 use crate::serve::{Node, Plan, Stops, runtime};
 
 /// How long running attempts may go on after Ctrl-C.
 const DRAIN: Duration = Duration::from_secs(5);
 
+/// Nodes of a demonstration, if nothing is said.
+const DEMO_NODES: usize = 3;
+
 /// What kind of node.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:\n\
         \x20 oarlock dev\n\
         \x20 oarlock dev --port 0 --data ./oarlock-data\n\
-        \x20 oarlock dev --watch flows/\n\n\
+        \x20 oarlock dev --watch flows/\n\
+        \x20 oarlock dev --nodes 3 --demo\n\n\
         Then, in another terminal: oarlock run examples/hello.yaml --watch")]
 pub(crate) struct Args {
+    /// How many nodes; more than one are processes of their own
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    nodes: usize,
+    /// Be busy, and tell what happens; with a prompt to break things
+    #[arg(long)]
+    demo: bool,
     /// The port; 0 picks a free one
     #[arg(long, default_value_t = 6270)]
     port: u16,
@@ -43,10 +55,27 @@ pub(crate) fn run(session: &Session, args: Args) -> Result<(), Fault> {
     crate::log::begin(&filter, crate::log::Form::Pretty)
         .map_err(|why| Fault::new(Exit::Usage, format!("OARLOCK_LOG: {why}")))?;
     let runtime = runtime()?;
-    let outcome = runtime.block_on(live(session, args));
+    let outcome = match plan(&args)? {
+        Some(plan) => runtime.block_on(crate::lab::live(session, &plan)),
+        None => runtime.block_on(live(session, args)),
+    };
     // What still blocks a thread is not worth waiting for.
     runtime.shutdown_timeout(Duration::from_millis(200));
     outcome
+}
+
+/// A cluster, if one is wanted.
+fn plan(args: &Args) -> Result<Option<lab::Plan>, Fault> {
+    if args.nodes == 1 && !args.demo {
+        return Ok(None);
+    }
+    let nodes = if args.nodes == 1 { DEMO_NODES } else { args.nodes };
+    if !(1..=lab::NODES_MAX).contains(&nodes) {
+        let what = format!("--nodes is 1 to {}, not {nodes}", lab::NODES_MAX);
+        return Err(Fault::new(Exit::Usage, what));
+    }
+    let Args { port, data, slots, demo, .. } = args;
+    Ok(Some(lab::Plan { nodes, port: *port, data: data.clone(), slots: *slots, demo: *demo }))
 }
 
 async fn live(session: &Session, args: Args) -> Result<(), Fault> {
@@ -57,6 +86,9 @@ async fn live(session: &Session, args: Args) -> Result<(), Fault> {
     let began = Instant::now();
     let plan = Plan {
         name: "n1".to_owned(),
+        cluster: "dev".to_owned(),
+        profile: Profile::default(),
+        peer: None,
         data: args.data.clone(),
         listen: format!("127.0.0.1:{}", args.port),
         advertise: String::new(),

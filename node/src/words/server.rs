@@ -17,6 +17,8 @@ use crate::serve::{Node, Plan, Stops, runtime};
 #[command(after_long_help = "Examples:\n\
         \x20 oarlock server --data /var/lib/oarlock\n\
         \x20 oarlock server --config /etc/oarlock.toml --worker.slots 16\n\
+        \x20 oarlock server --join 10.0.0.1:6271 --peer-listen 10.0.0.2:6271 \\\n\
+        \x20   --peer.secret_file /etc/oarlock.secret\n\
         \x20 OARLOCK_LISTEN=127.0.0.1:7000 oarlock server\n\n\
         Every setting, with its value and who set it: oarlock config show --origin")]
 pub(crate) struct Args {
@@ -26,12 +28,18 @@ pub(crate) struct Args {
     /// Only the port of `listen`; 0 picks a free one
     #[arg(long, value_name = "PORT", conflicts_with = "listen")]
     port: Option<u16>,
+    /// End when standard input ends, or the parent does
+    #[arg(long, hide = true)]
+    leash: bool,
     #[command(flatten)]
     flags: Flags,
 }
 
 /// Does it.
 pub(crate) fn run(session: &Session, args: &Args) -> Result<(), Fault> {
+    if args.leash {
+        crate::lab::leash::put_on();
+    }
     let mut flags = args.flags.0.clone();
     if let Some(port) = args.port {
         flags.push(("listen".to_owned(), format!("127.0.0.1:{port}")));
@@ -78,6 +86,9 @@ async fn live(session: &Session, config: &Config) -> Result<(), Fault> {
     let began = Instant::now();
     let plan = Plan {
         name: config.node.clone(),
+        cluster: config.cluster.clone(),
+        profile: config.profile.clone(),
+        peer: config.peer.clone(),
         data: Some(config.data.clone()),
         listen: config.listen.clone(),
         advertise: config.advertise.clone(),
@@ -100,11 +111,11 @@ async fn live(session: &Session, config: &Config) -> Result<(), Fault> {
         session.out.data(&format!(
             "Oarlock {} · {} · {url} · data in {data}\n",
             env!("CARGO_PKG_VERSION"),
-            config.node
+            node.name
         ));
     } else {
         let ready = json!({
-            "event": "ready", "http": url, "node": config.node, "data": data,
+            "event": "ready", "http": url, "peer": node.peer_address().map(|peer| peer.to_string()), "node": node.name, "data": data,
             "pid": std::process::id(), "version": env!("CARGO_PKG_VERSION"), "took_ms": took_ms,
         });
         session.out.data(&format!("{ready}\n"));

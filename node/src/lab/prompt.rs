@@ -1,0 +1,337 @@
+//! The prompt of a throw-away cluster: orders from a person, or from a script that writes lines.
+//!
+//! What is typed is done one after the other. What happens meanwhile is told above the prompt; in a pipe each sentence is a line.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, IsTerminal};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use oarlock_client::Client;
+use tokio::sync::mpsc;
+
+use super::load::{BUSY, Load};
+use super::order::{self, HELP, Order};
+use super::watch::{self, Break, Story};
+use super::{Lab, Plan};
+use crate::ask::Session;
+use crate::fault::{Exit, Fault};
+use crate::output::{Tint, clock, moment};
+use crate::serve::Stops;
+
+/// How long attempts may go on after Ctrl-C.
+const DRAIN: Duration = Duration::from_secs(1);
+/// How busy a demonstration is.
+const DEMO_RATE: f64 = 10.0;
+/// Between two looks whether a node has ended by itself.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// Lines that may wait to be read or told.
+const LINES_MAX: usize = 64;
+
+/// Starts the cluster, does what is said, and stops it.
+pub(crate) async fn live(session: &Session, plan: &Plan) -> Result<(), Fault> {
+    let begun = Instant::now();
+    let mut stops = Stops::listen()?;
+    let lab = tokio::select! {
+        lab = Lab::start(plan) => lab?,
+        () = stops.next() => return Ok(()),
+    };
+    let (tell, mut told) = mpsc::channel(LINES_MAX);
+    let mut desk = Desk { session, lab, load: None, tell };
+    desk.say_ready(plan, begun.elapsed());
+    if plan.demo {
+        desk.busy(DEMO_RATE).await?;
+    }
+    let news = tokio::spawn(news(desk.lab.client()?, desk.tell.clone()));
+    let mut lines = typed();
+    desk.prompt();
+    let mut silent = false;
+    loop {
+        tokio::select! {
+            line = lines.recv(), if !silent => match line {
+                // A script that has said everything wants the cluster to go on.
+                None => silent = true,
+                Some(line) => match desk.take(&line).await {
+                    Ok(true) => break,
+                    Ok(false) => desk.prompt(),
+                    Err(fault) => { fault.show(&session.out); desk.prompt(); }
+                },
+            },
+            Some(sentence) = told.recv() => desk.above(&sentence),
+            () = tokio::time::sleep(LOOK_EVERY) => desk.look(),
+            () = stops.next() => break,
+        }
+    }
+    news.abort();
+    desk.load = None;
+    if session.out.terminal {
+        session.out.note("\nstopping all nodes; Ctrl-C again leaves at once");
+    }
+    tokio::select! {
+        () = desk.lab.stop(DRAIN) => {}
+        () = stops.next() => {}
+    }
+    Ok(())
+}
+
+/// What the prompt works with.
+struct Desk<'a> {
+    session: &'a Session,
+    lab: Lab,
+    load: Option<Load>,
+    tell: mpsc::Sender<String>,
+}
+
+impl Desk<'_> {
+    fn prompt(&self) {
+        if self.session.out.terminal {
+            self.session.out.data(&format!("oarlock({})> ", self.lab.name));
+        }
+    }
+
+    /// A sentence above the prompt.
+    fn above(&self, sentence: &str) {
+        let out = &self.session.out;
+        if out.terminal {
+            out.data(&format!("\r\x1b[2K! {sentence}\n"));
+            self.prompt();
+        } else {
+            out.data(&format!("! {sentence}\n"));
+        }
+    }
+
+    fn look(&mut self) {
+        let mut ended = Vec::new();
+        for node in &mut self.lab.nodes {
+            if let Some(sentence) = node.ended() {
+                self.lab.wires.shut(&node.place.name);
+                ended.push(sentence);
+            }
+        }
+        ended.iter().for_each(|sentence| self.above(sentence));
+    }
+
+    /// Does what a line says. True: that was the last.
+    async fn take(&mut self, line: &str) -> Result<bool, Fault> {
+        let order = order::read(line).map_err(|why| Fault::new(Exit::Usage, why))?;
+        match order {
+            Order::Nothing => {}
+            Order::Help => self.session.out.data(HELP),
+            Order::Quit => return Ok(true),
+            Order::Kill(name) => self.kill(&name).await?,
+            Order::Stop(name) => {
+                let at = self.lab.find(&name)?;
+                self.lab.nodes[at].stop(DRAIN).await;
+                self.lab.wires.shut(&name);
+                self.did(&format!("{name} was stopped in order"));
+            }
+            Order::Pause(name) => self.pause(&name).await?,
+            Order::Resume(name) => {
+                let at = self.lab.find(&name)?;
+                self.lab.nodes[at].hold(false)?;
+                self.did(&format!("{name} goes on, and does not know how long it slept"));
+            }
+            Order::Start(name) => {
+                let at = self.lab.find(&name)?;
+                let begun = self.lab.begin(at).await?;
+                self.lab.nodes[at].ready(begun).await?;
+                self.did(&format!("{name} is back"));
+            }
+            Order::Partition(groups) => {
+                for name in groups.iter().flatten() {
+                    self.lab.find(name)?;
+                }
+                self.lab.wires.cut(&groups);
+                let groups: Vec<String> = groups.iter().map(|group| group.join(", ")).collect();
+                self.did(&format!("the network is cut: {}", groups.join(" | ")));
+            }
+            Order::Heal => {
+                self.lab.wires.heal();
+                self.did("the network is whole");
+            }
+            Order::Load(rate) => self.busy(rate).await?,
+            Order::Say(words) => self.say(&words).await?,
+        }
+        Ok(false)
+    }
+
+    fn did(&self, sentence: &str) {
+        let now = clock(Timestamp::now());
+        self.session.out.data(&format!("{now} {sentence}\n"));
+    }
+
+    async fn kill(&mut self, name: &str) -> Result<(), Fault> {
+        let at = self.lab.find(name)?;
+        let (broken, before) = self.before(name, "killed").await;
+        let broken = Break { at: Timestamp::now(), since: Instant::now(), ..broken };
+        self.lab.nodes[at].kill().await?;
+        self.lab.wires.shut(name);
+        self.did(&format!("{name} was killed (SIGKILL)"));
+        self.follow(broken, before);
+        Ok(())
+    }
+
+    async fn pause(&mut self, name: &str) -> Result<(), Fault> {
+        let at = self.lab.find(name)?;
+        let (broken, before) = self.before(name, "paused").await;
+        let broken = Break { at: Timestamp::now(), since: Instant::now(), ..broken };
+        self.lab.nodes[at].hold(true)?;
+        self.did(&format!("{name} was paused (SIGSTOP)"));
+        self.follow(broken, before);
+        Ok(())
+    }
+
+    /// How things stand before something is broken.
+    async fn before(&self, name: &str, what: &'static str) -> (Break, Vec<String>) {
+        let (mut led, mut term, mut runs) = (false, 0, Vec::new());
+        if let Ok(client) = self.lab.client()
+            && let Ok(cluster) = client.cluster().await
+        {
+            (led, term) = (cluster.leader.as_deref() == Some(name), cluster.term);
+            runs = watch::unfinished(&client).await;
+        }
+        let (at, since) = (Timestamp::now(), Instant::now());
+        (Break { node: name.to_owned(), what, led, term, at, since }, runs)
+    }
+
+    /// Tells what came of it, once it has.
+    fn follow(&self, broken: Break, before: Vec<String>) {
+        let others =
+            self.lab.nodes.iter().filter(|node| node.lives() && node.place.name != broken.node);
+        let others = others.map(super::node::Node::url).collect();
+        let tell = self.tell.clone();
+        tokio::spawn(async move {
+            let story: Option<Story> = watch::follow(broken.clone(), others, before).await;
+            let sentence = match story {
+                Some(story) => watch::told(&broken, &story),
+                None => format!("{} is {}, and nobody has taken over", broken.node, broken.what),
+            };
+            // Whoever does not listen any more has stopped the cluster.
+            let _ = tell.send(sentence).await;
+        });
+    }
+
+    /// Makes the cluster busy, or lets it rest.
+    async fn busy(&mut self, rate: f64) -> Result<(), Fault> {
+        if let Some(load) = self.load.take() {
+            self.did(&format!("the load is off: {}", load.told()));
+        }
+        if rate > 0.0 {
+            let client = self.lab.client()?;
+            client.apply(BUSY).send().await?;
+            self.load = Some(Load::begin(client, rate));
+            self.did(&format!("the load is on: {rate} runs of `busy` a second"));
+        }
+        Ok(())
+    }
+
+    /// Any command, as a person would type it elsewhere.
+    async fn say(&self, words: &[String]) -> Result<(), Fault> {
+        let failed = |fault: std::io::Error| Fault::new(Exit::Failed, fault.to_string());
+        let program = std::env::current_exe().map_err(failed)?;
+        let mut command = tokio::process::Command::new(program);
+        command.args(words).env("OARLOCK_ADDR", self.lab.addresses());
+        command.stdin(std::process::Stdio::null()).kill_on_drop(true);
+        // It has said itself what went wrong.
+        command.status().await.map(drop).map_err(failed)
+    }
+
+    fn say_ready(&self, plan: &Plan, took: Duration) {
+        let out = &self.session.out;
+        if !std::io::stdout().is_terminal() {
+            out.data(&format!("{}\n", self.lab.shown(took)));
+            return;
+        }
+        let name = |name: &str| out.paint(Tint::Faint.style(), &format!("{name:<10}"));
+        let nodes: Vec<String> = self
+            .lab
+            .nodes
+            .iter()
+            .map(|node| {
+                let (url, peers) = (node.url(), node.place.advertised);
+                format!("  {}  {url}   peers {peers}\n", name(&node.place.name))
+            })
+            .collect();
+        let kept = match &plan.data {
+            Some(data) => format!("{}, kept", data.display()),
+            None => format!("{}, gone when this stops", self.lab.folder.display()),
+        };
+        let first = self.lab.nodes.first().map(super::node::Node::url).unwrap_or_default();
+        let addr = if plan.port == 6270 { String::new() } else { format!(" --addr {first}") };
+        out.data(&format!(
+            "{} {} · {} mode · {} nodes\n\n{}\
+             \x20 {}  {first}/api/v1   on any node (docs at {first}/api/docs)\n\
+             \x20 {}  {kept}\n\
+             \x20 {}  off, because only this machine can connect; the nodes know a secret\n\n\
+             \x20 {}  oarlock{addr} run examples/hello.yaml --watch\n\
+             \x20 {}  oarlock{addr} cluster status\n\
+             \x20 {}  nodes kill n2     and what else `help` says, here\n\n\
+             Ready in {:.1} s. Press Ctrl-C to stop.\n",
+            out.paint(Tint::Strong.style(), "Oarlock"),
+            env!("CARGO_PKG_VERSION"),
+            self.lab.name,
+            self.lab.nodes.len(),
+            nodes.concat(),
+            name("API"),
+            name("Data"),
+            name("Auth"),
+            name("Next"),
+            name(""),
+            name(""),
+            took.as_secs_f64(),
+        ));
+    }
+}
+
+/// Lines that are typed, or that a script writes.
+fn typed() -> mpsc::Receiver<String> {
+    let (lines, read) = mpsc::channel(LINES_MAX);
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lock().lines() {
+            let Ok(line) = line else { return };
+            if lines.blocking_send(line).is_err() {
+                return;
+            }
+        }
+    });
+    read
+}
+
+/// Tells what happens in the cluster, for as long as somebody listens.
+async fn news(client: Client, tell: mpsc::Sender<String>) {
+    let kinds = "run.failed,run.timed_out,member.joined,member.left,member.lost,member.drained";
+    let mut events = client.events(None).param("types", kinds);
+    let mut names: BTreeMap<String, usize> = BTreeMap::new();
+    loop {
+        let event = match events.next().await {
+            Ok(Some(event)) => event,
+            Ok(None) => return,
+            Err(fault) => {
+                tracing::debug!(%fault, "the feed broke");
+                tokio::time::sleep(LOOK_EVERY).await;
+                continue;
+            }
+        };
+        let node = event.details["node"].as_str().or(event.details["name"].as_str());
+        let node = node.unwrap_or_default().to_owned();
+        let at = moment(&event.at).map(clock).unwrap_or_default();
+        let text = match event.kind.as_str() {
+            "member.joined" => {
+                let times = names.entry(node.clone()).or_default();
+                *times += 1;
+                if *times == 1 { format!("{node} joined") } else { format!("{node} joined again") }
+            }
+            "member.left" => format!("{node} said goodbye"),
+            "member.lost" => format!("{node} was given up"),
+            "member.drained" => format!("{node} hands over"),
+            kind => {
+                let run = event.run_name.clone().unwrap_or_default();
+                let how = kind.trim_start_matches("run.").replace('_', " ");
+                format!("{run} {how}  (oarlock runs get {run})")
+            }
+        };
+        if tell.send(format!("{at} {text}")).await.is_err() {
+            return;
+        }
+    }
+}
