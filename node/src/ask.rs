@@ -95,8 +95,11 @@ impl Session {
             return Ok(client.clone());
         }
         let address = self.address()?;
-        let mut builder =
-            Client::builder().addr(address.addr).timeout(self.timeout).patient_connect(false);
+        let mut builder = Client::builder()
+            .addr(address.addr)
+            .timeout(self.timeout)
+            .patient_connect(false)
+            .stale(self.global.stale);
         if let Some(token) = address.token {
             builder = builder.token(token);
         }

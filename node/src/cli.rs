@@ -47,8 +47,8 @@ pub(crate) struct Global {
         hide_env_values = true
     )]
     pub(crate) context: Option<String>,
-    /// Ask the node at this address
-    #[arg(long, global = true, hide_short_help = true)]
+    /// Ask the node at this address; of several, the next one when one fails
+    #[arg(long, global = true, value_name = "ADDR,…", hide_short_help = true)]
     pub(crate) addr: Option<String>,
     /// Say who asks
     #[arg(
@@ -116,6 +116,9 @@ pub(crate) struct Global {
     /// Ask nothing: a question is an error
     #[arg(long, global = true, hide_short_help = true)]
     pub(crate) no_input: bool,
+    /// Read what the node that answers has, however old
+    #[arg(long, global = true, hide_short_help = true)]
+    pub(crate) stale: bool,
     /// The key by which a repeated call is recognised
     #[arg(long, global = true, value_name = "KEY", hide_short_help = true)]
     pub(crate) idempotency_key: Option<String>,
@@ -159,7 +162,13 @@ pub(crate) enum Word {
     Dlq(words::dlq::Word),
     /// What exactly one node drives at a time
     #[command(subcommand, visible_alias = "role")]
-    Roles(words::nodes::Roles),
+    Roles(words::roles::Word),
+    /// Who takes part and who leads
+    #[command(subcommand)]
+    Cluster(words::cluster::Word),
+    /// The replicated log, as one node sees it
+    #[command(subcommand)]
+    Raft(words::raft::Word),
     /// The members of the cluster
     #[command(subcommand, visible_alias = "node")]
     Nodes(words::nodes::Nodes),
@@ -245,7 +254,9 @@ async fn asking(session: &Session, word: Word) -> Result<(), Fault> {
         Word::Tasks(word) => words::tasks::run(session, word).await,
         Word::Queues(word) => words::queues::run(session, word).await,
         Word::Dlq(word) => words::dlq::run(session, word).await,
-        Word::Roles(word) => words::nodes::roles(session, word).await,
+        Word::Roles(word) => words::roles::run(session, word).await,
+        Word::Cluster(word) => words::cluster::run(session, word).await,
+        Word::Raft(word) => words::raft::run(session, &word).await,
         Word::Nodes(word) => words::nodes::nodes(session, word).await,
         Word::Workers(word) => words::nodes::workers(session, word).await,
         Word::Actors(word) => words::actors::run(session, word).await,

@@ -25,6 +25,8 @@ use clap::ValueEnum;
 use serde_json::{Value, json};
 
 pub(crate) use cell::{Cell, Tint, at, cut, one_line, plain, tint_of};
+#[cfg(test)]
+pub(crate) use table::cell as cell_of;
 pub(crate) use table::{Column, Show, Table};
 pub(crate) use time::{TimeStyle, ago, clock, moment, seconds, span_ms};
 

@@ -178,7 +178,7 @@ fn shrink(mut widths: Vec<usize>, room: usize) -> Vec<usize> {
 }
 
 /// One field of one item, as this reader wants it.
-pub(super) fn cell(out: &Out, column: &Column, item: &Value) -> Cell {
+pub(crate) fn cell(out: &Out, column: &Column, item: &Value) -> Cell {
     let value = at(item, &column.path);
     let mut cell = match column.show {
         Show::With(make) => make(item),

@@ -32,14 +32,15 @@ pub(crate) enum Word {
         name: String,
     },
     /// Give a cluster a name
-    #[command(
-        after_long_help = "Examples:\n  oarlock context add prod https://oar.example.com:6270"
-    )]
+    #[command(after_long_help = "Examples:\n\
+            \x20 oarlock context add prod https://oar.example.com:6270\n\
+            \x20 oarlock context add lab 10.0.0.1:6270 10.0.0.2:6270 10.0.0.3:6270")]
     Add {
         /// Its name
         name: String,
-        /// Where a node of it is
-        address: String,
+        /// Where its nodes are; the next one is asked when one does not answer
+        #[arg(required = true)]
+        addresses: Vec<String>,
     },
     /// Show one context
     #[command(after_long_help = "Examples:\n  oarlock context show\n  oarlock context show prod")]
@@ -77,7 +78,8 @@ pub(crate) fn run(session: &Session, word: Word) -> Result<(), Fault> {
             session.gone(&format!("{name} ({addr}) is in use"));
             Ok(())
         }
-        Word::Add { name, address } => {
+        Word::Add { name, addresses } => {
+            let address = addresses.join(",");
             // The client knows best what an address is.
             oarlock_client::Client::builder().addr(address.clone()).build()?;
             let token = session.global.token.clone();

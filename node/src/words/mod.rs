@@ -3,6 +3,7 @@
 //! A command reads its words, asks the client, and hands JSON with a table to the output room. It formats nothing itself.
 
 pub(crate) mod actors;
+pub(crate) mod cluster;
 pub(crate) mod config;
 pub(crate) mod context;
 pub(crate) mod dev;
@@ -18,7 +19,9 @@ pub(crate) mod nodes;
 mod pace;
 mod prune;
 pub(crate) mod queues;
+pub(crate) mod raft;
 mod reload;
+pub(crate) mod roles;
 pub(crate) mod run;
 pub(crate) mod runs;
 pub(crate) mod server;

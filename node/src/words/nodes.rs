@@ -1,8 +1,8 @@
-//! `oarlock nodes`, `roles`, `workers`: who is there, and who drives what.
+//! `oarlock nodes`, `workers`: who is there, and who does the work.
 
 use clap::Subcommand;
 
-use super::tables::{NODES, ROLES, WORKERS};
+use super::tables::{NODES, WORKERS};
 use crate::again::Again;
 use crate::ask::Session;
 use crate::fault::Fault;
@@ -17,17 +17,32 @@ pub(crate) enum Nodes {
         after_long_help = "Examples:\n  oarlock nodes list\n  oarlock nodes list -o wide"
     )]
     List(Again),
-}
-
-/// What can be done with roles.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Roles {
-    /// Show what each node drives, since when and why
-    #[command(
-        visible_alias = "ls",
-        after_long_help = "Examples:\n  oarlock roles list\n  oarlock roles list --sort since"
-    )]
-    List(Again),
+    /// Show one node
+    #[command(after_long_help = "Examples:\n  oarlock nodes get n2")]
+    Get {
+        /// Its name or number
+        node: String,
+    },
+    /// Let a node hand over and take on nothing more
+    #[command(after_long_help = "Examples:\n\
+            \x20 oarlock nodes drain n2\n\
+            \x20 oarlock nodes drain n2 --reason 'new kernel'")]
+    Drain {
+        /// Its name or number
+        node: String,
+        /// Why, for people
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+        /// Also if nobody can take over
+        #[arg(long)]
+        force: bool,
+    },
+    /// Let a node take part again
+    #[command(after_long_help = "Examples:\n  oarlock nodes undrain n2")]
+    Undrain {
+        /// Its name or number
+        node: String,
+    },
 }
 
 /// What can be done with workers.
@@ -46,15 +61,29 @@ pub(crate) enum Workers {
 
 /// Does it.
 pub(crate) async fn nodes(session: &Session, word: Nodes) -> Result<(), Fault> {
+    let client = session.client()?;
     match word {
-        Nodes::List(again) => again.list(session, &NODES, session.client()?.nodes()).await,
-    }
-}
-
-/// Does it.
-pub(crate) async fn roles(session: &Session, word: Roles) -> Result<(), Fault> {
-    match word {
-        Roles::List(again) => again.list(session, &ROLES, session.client()?.roles()).await,
+        Nodes::List(again) => again.list(session, &NODES, client.nodes()).await,
+        Nodes::Get { node } => session.out.one(&NODES, &body(&client.node(&node).get().await?)),
+        Nodes::Drain { node, reason, force } => {
+            if session.dry(&format!("drain {node}")) {
+                return Ok(());
+            }
+            let member = client.node(&node).drain(reason.as_deref(), force).await?;
+            let left = match member.running {
+                0 => "nothing runs on it".to_owned(),
+                1 => "one task still runs on it".to_owned(),
+                many => format!("{many} tasks still run on it"),
+            };
+            session.did(&NODES, &member, &format!("{node} takes on nothing more; {left}"))
+        }
+        Nodes::Undrain { node } => {
+            if session.dry(&format!("undrain {node}")) {
+                return Ok(());
+            }
+            let member = client.node(&node).undrain().await?;
+            session.did(&NODES, &member, &format!("{node} takes part again"))
+        }
     }
 }
 

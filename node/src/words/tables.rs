@@ -1,9 +1,13 @@
 //! Which fields of each resource people want to see, and in which order.
 
+mod cluster;
+
 use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::output::{Cell, Show, Table, Tint, at, moment, plain, span_ms, tint_of};
+
+pub(super) use cluster::{CLUSTER, PEERS, RAFT};
 
 /// Runs.
 pub(super) const RUNS: Table = Table {
@@ -178,6 +182,9 @@ pub(super) const ROLES: Table = Table {
         ("SINCE", "since", Show::Moment),
         ("FROM", "from", Show::Text),
         ("WHY", "why", Show::Text),
+        ("PINNED", "pinned", Show::Text),
+        ("+LABELS", "labels", Show::Text),
+        ("+WEIGHT", "weight", Show::Number),
         ("+ID", "id", Show::Number),
     ],
     name: "name",
@@ -195,6 +202,13 @@ pub(super) const NODES: Table = Table {
         ("WORKERS", "workers", Show::Number),
         ("RUNNING", "running", Show::Number),
         ("SINCE", "since", Show::Moment),
+        ("+RAFT", "raft", Show::Text),
+        ("+LAG", "lag", Show::Number),
+        ("+PEER ADDRESS", "peer_address", Show::Text),
+        ("+FOR", "duties", Show::Text),
+        ("+LABELS", "labels", Show::Text),
+        ("+CAPACITY", "capacity", Show::Number),
+        ("+UNREACHABLE", "unreachable", Show::Text),
         ("+BOOT", "boot", Show::Text),
         ("+ID", "id", Show::Number),
     ],
@@ -237,6 +251,12 @@ pub(super) const ACTORS: Table = Table {
 
 fn number(item: &Value, path: &str) -> u64 {
     at(item, path).as_u64().unwrap_or(0)
+}
+
+/// Milliseconds from a moment to another.
+fn passed(since: &str, now: Timestamp) -> Option<u64> {
+    let ms = now.as_millisecond() - moment(since)?.as_millisecond();
+    Some(ms.max(0).unsigned_abs())
 }
 
 fn done_of(run: &Value) -> Cell {

@@ -12,6 +12,7 @@ pub(crate) const ALL: &[(&str, &str)] = &[
 const CHEATSHEET: &str = "\
 Try it
   oarlock dev                                      a node; data in memory
+  oarlock dev --nodes 3 --demo                     a cluster, to be broken
   oarlock run examples/hello.yaml --watch          start and follow
 
 Start and follow
@@ -26,6 +27,12 @@ Look
   oarlock runs get etl/1042                        one run with its tasks
   oarlock tasks get etl/1042/load                  attempts, output, error
   oarlock queues list                              what waits for whom
+
+Nodes
+  oarlock cluster status                           who leads, what happened
+  oarlock nodes drain n2                           before it is stopped
+  oarlock roles list                               who drives what, and why
+  oarlock roles move dag-etl-1-of-1 --to n3
 
 Mend
   oarlock runs retry etl/1042                      what failed, and the rest
@@ -46,7 +53,7 @@ Scripts
 
 const ENVIRONMENT: &str = "\
 For commands that ask a node
-  OARLOCK_ADDR         where the node is            --addr
+  OARLOCK_ADDR         where nodes are, with commas --addr
   OARLOCK_TOKEN        who asks                     --token
   OARLOCK_CONTEXT      a cluster by name            --context
   OARLOCK_NAMESPACE    where names are looked up    --namespace
@@ -58,7 +65,9 @@ For commands that ask a node
 
 For `oarlock server`: each setting NAME of its file is OARLOCK_NAME; a dot
 becomes two underscores: worker.slots is OARLOCK_WORKER__SLOTS. A flag wins
-over the environment, the environment over the file.
+over the environment, the environment over the file. Short: OARLOCK_JOIN,
+OARLOCK_PEER_LISTEN. The secret of a cluster is OARLOCK_PEER__SECRET, or a
+file: peer.secret_file; never a flag, which everybody on a machine can read.
   oarlock config show --origin -o wide             all of them
 
 For tasks: what a process is given
