@@ -1,8 +1,9 @@
 //! The threshold: what happens to every request, whatever it asks for.
 //!
-//! One layer around all rooms, in this order: the request gets an id (its own, or one made here); its origin and namespace are checked; a
-//! change waits until this copy knows everything acknowledged before it, since it may be about that; the room answers, and a panic in it becomes a 500 for this caller alone; a [`Fault`] becomes `application/problem+json`; one line
-//! of the access log and one count of the metrics are written. Neither bodies nor tokens are ever logged.
+//! One layer around all rooms, in this order: the request gets an id (its own, or one made here); its origin and namespace are
+//! checked; a change waits until this copy knows everything acknowledged before it, since it may be about that; the room answers,
+//! and a panic in it becomes a 500 for this caller alone; a [`Fault`] becomes `application/problem+json`; one line of the access
+//! log and one count of the metrics are written. Neither bodies nor tokens are ever logged.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
