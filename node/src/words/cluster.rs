@@ -275,7 +275,7 @@ mod tests {
         let rows = rows(&cluster, &[None, None, None]);
         assert_eq!(rows[1]["moved"], 21);
         let out = Out { width: 120, ..Out::new(None, Colour::Never) };
-        let columns = CLUSTER.chosen(&out).expect("its columns");
+        let columns = CLUSTER.chosen(&out, &rows).expect("its columns");
         let cells = |row: &Value| -> Vec<String> {
             columns.iter().map(|column| crate::output::cell_of(&out, column, row).text).collect()
         };
