@@ -14,6 +14,7 @@ use crate::{Client, Error, List, path};
 pub struct ActorHandle {
     client: Client,
     id: String,
+    node: Option<String>,
 }
 
 /// One node, by its name or its number.
@@ -99,10 +100,15 @@ impl Client {
         self.ask(Call::get("/actors")).await
     }
 
+    /// The supervision tree of any node.
+    pub async fn actors_of(&self, node: &str) -> Result<Actor, Error> {
+        self.ask(Call::get("/actors").query("node", node)).await
+    }
+
     /// One actor: `supervisor/scheduler/dag-etl-1-of-1`.
     #[must_use]
     pub fn actor(&self, id: &str) -> ActorHandle {
-        ActorHandle { client: self.clone(), id: id.to_owned() }
+        ActorHandle { client: self.clone(), id: id.to_owned(), node: None }
     }
 
     /// Settings of the cluster.
@@ -124,15 +130,30 @@ impl Client {
 }
 
 impl ActorHandle {
+    /// Of this node, instead of the one that answers.
+    #[must_use]
+    pub fn of(mut self, node: impl Into<String>) -> ActorHandle {
+        self.node = Some(node.into());
+        self
+    }
+
+    fn there(&self, call: Call) -> Call {
+        match &self.node {
+            Some(node) => call.query("node", node),
+            None => call,
+        }
+    }
+
     /// The actor, with those it supervises.
     pub async fn get(&self) -> Result<Actor, Error> {
-        self.client.ask(Call::get(format!("/actors/{}", path::part(&self.id)))).await
+        let call = Call::get(format!("/actors/{}", path::part(&self.id)));
+        self.client.ask(self.there(call)).await
     }
 
     /// Ends it and starts it anew. What is true is in the log, so nothing is lost.
     pub async fn restart(&self) -> Result<(), Error> {
         let path = format!("/actors/{}/restart", path::part(&self.id));
-        self.client.send(Call::post(path, Repeat::Once)).await.map(drop)
+        self.client.send(self.there(Call::post(path, Repeat::Once))).await.map(drop)
     }
 }
 

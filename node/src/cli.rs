@@ -191,6 +191,8 @@ pub(crate) enum Word {
     /// Which cluster to talk to
     #[command(subcommand)]
     Context(words::context::Word),
+    /// Last resort: go on with one copy alone
+    Recover(words::recover::Args),
     /// Find out what is wrong
     Doctor(words::doctor::Args),
     /// Print a completion script for a shell
@@ -234,6 +236,7 @@ fn dispatch(session: &Session, word: Word) -> Result<(), Fault> {
         Word::Explain(args) => words::explain::run(session, &args),
         Word::Config(word) => words::config::run(session, &word),
         Word::Context(word) => words::context::run(session, word),
+        Word::Recover(args) => words::recover::run(session, &args),
         Word::Completions(args) => words::shell::completions(session, &args),
         Word::Help(args) => words::help::run(session, &args),
         Word::Version(args) => words::shell::version(session, &args),
@@ -270,6 +273,7 @@ async fn asking(session: &Session, word: Word) -> Result<(), Fault> {
         | Word::Explain(_)
         | Word::Config(_)
         | Word::Context(_)
+        | Word::Recover(_)
         | Word::Completions(_)
         | Word::Help(_)
         | Word::Version(_) => Err(Fault::new(Exit::Failed, "this word asks no node")),

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   start   folder made → address taken → replica open (admitted, caught up) → crew mustered → door open → ready
-//!   stop    roles and leadership handed over → crew dismissed (running attempts may finish) → door closed → replica closed
+//!   stop    crew dismissed (roles and leadership handed over, running attempts may finish) → door closed → replica closed
 //! ```
 //!
 //! A node among others is mustered only when its replica has caught up, since it is given roles in that moment; and it hands them
@@ -17,10 +17,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use oarlock_actors::crew::{Crew, CrewConfig, Dismissal};
-use oarlock_engine::access::Principal;
-use oarlock_engine::command::Command;
 use oarlock_engine::id::{BootId, NodeId};
-use oarlock_engine::member;
 use oarlock_engine::member::profile::{Duty, Profile};
 use oarlock_gateway::{Gateway, Parts};
 use oarlock_raft::{Peering, Replica};
@@ -33,9 +30,6 @@ use crate::fault::{Exit, Fault};
 
 /// How long a second part of stopping may take before it is left behind.
 const CLOSE_MAX: Duration = Duration::from_secs(15);
-
-/// How long roles, and then leadership, may take to find somebody else.
-const HAND_OVER_MAX: Duration = Duration::from_secs(3);
 
 /// What a node is to be.
 #[derive(Debug, Clone)]
@@ -137,9 +131,6 @@ impl Node {
 
     /// Stops it in order. Attempts may run on for `drain`.
     pub(crate) async fn stop(self, drain: Duration) -> Dismissal {
-        if self.replica.peer_address().is_some() {
-            hand_over(&self.replica, &self.name).await;
-        }
         let dismissal = self.crew.dismiss(drain).await;
         // Whoever still listens ends with its door.
         let _ = self.close_door.send(());
@@ -214,28 +205,6 @@ async fn muster(replica: &Replica, config: CrewConfig) -> Result<Crew, Fault> {
     }
 }
 
-/// Gives roles and leadership to others before the node stops, so that nobody has to miss it first.
-async fn hand_over(replica: &Replica, name: &str) {
-    let node = replica.status().node;
-    let Some(row) = replica.read(|view| member::get(view, node)) else { return };
-    let why = "stopping".to_owned();
-    let drain = Command::Member(member::Command::Drain { node, boot: row.boot, why });
-    let by = Principal(format!("node:{name}"));
-    match tokio::time::timeout(HAND_OVER_MAX, replica.propose(by, None, drain)).await {
-        Ok(Ok(_)) => {}
-        Ok(Err(why)) => tracing::warn!(%why, "the roles of this node were not handed over"),
-        Err(_) => tracing::warn!("the roles of this node were not handed over in time"),
-    }
-    if replica.status().leader != Some(node) {
-        return;
-    }
-    match tokio::time::timeout(HAND_OVER_MAX, replica.transfer(None)).await {
-        Ok(Ok(())) => tracing::info!("leadership was handed over"),
-        Ok(Err(why)) => tracing::warn!(%why, "leadership was not handed over"),
-        Err(_) => tracing::warn!("leadership was not handed over in time"),
-    }
-}
-
 async fn open(plan: &Plan) -> Result<Replica, Fault> {
     let mut config = oarlock_raft::Config::new(NodeId(1), plan.data.clone());
     config.peer.clone_from(&plan.peer);
@@ -266,6 +235,7 @@ fn crew(plan: &Plan, replica: &Replica, url: &str) -> CrewConfig {
         config.name.clone_from(&plan.name);
     }
     config.profile = plan.profile.clone();
+    config.secret = plan.peer.as_ref().map(|peering| peering.secret.clone());
     url.clone_into(&mut config.address);
     config.queues.clone_from(&plan.queues);
     config.workdir.clone_from(&plan.dir);

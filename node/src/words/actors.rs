@@ -1,7 +1,8 @@
-//! `oarlock actors …`: the supervision tree of the node that answers.
+//! `oarlock actors …`: the supervision tree of a node.
 
 use clap::Subcommand;
 use oarlock_client::v1::Actor;
+use oarlock_client::{ActorHandle, Client};
 use serde_json::Value;
 
 use super::tables::ACTORS;
@@ -13,19 +14,31 @@ use crate::output::{Rest, Tint, ago, body, moment, plain, tint_of};
 #[derive(Debug, Subcommand)]
 pub(crate) enum Word {
     /// Show who supervises whom
-    #[command(after_long_help = "Examples:\n  oarlock actors tree\n  oarlock actors tree -o json")]
-    Tree,
+    #[command(after_long_help = "Examples:\n\
+            \x20 oarlock actors tree\n\
+            \x20 oarlock actors tree --node n2 -o json")]
+    Tree {
+        /// Of this node, instead of the one that answers
+        #[arg(long, value_name = "NODE")]
+        node: Option<String>,
+    },
     /// Show one actor
     #[command(after_long_help = "Examples:\n  oarlock actors get scheduler")]
     Get {
         /// Its id, as the tree shows it
         actor: String,
+        /// On this node, instead of the one that answers
+        #[arg(long, value_name = "NODE")]
+        node: Option<String>,
     },
     /// Start an actor anew; nothing is lost by it
     #[command(after_long_help = "Examples:\n  oarlock actors restart scheduler")]
     Restart {
         /// Its id, as the tree shows it
         actor: String,
+        /// On this node, instead of the one that answers
+        #[arg(long, value_name = "NODE")]
+        node: Option<String>,
     },
 }
 
@@ -33,8 +46,11 @@ pub(crate) enum Word {
 pub(crate) async fn run(session: &Session, word: Word) -> Result<(), Fault> {
     let client = session.client()?;
     match word {
-        Word::Tree => {
-            let root = client.actors().await?;
+        Word::Tree { node } => {
+            let root = match &node {
+                Some(node) => client.actors_of(node).await?,
+                None => client.actors().await?,
+            };
             if session.out.for_people() {
                 session.out.data(&tree(session, &root));
                 return Ok(());
@@ -51,18 +67,26 @@ pub(crate) async fn run(session: &Session, word: Word) -> Result<(), Fault> {
                 }
             }
         }
-        Word::Get { actor } => {
-            let found = client.actor(&actor).get().await?;
+        Word::Get { actor, node } => {
+            let found = handle(&client, &actor, node).get().await?;
             session.out.one(&ACTORS, &body(&found))
         }
-        Word::Restart { actor } => {
+        Word::Restart { actor, node } => {
             if session.dry(&format!("restart {actor}")) {
                 return Ok(());
             }
-            client.actor(&actor).restart().await?;
+            handle(&client, &actor, node).restart().await?;
             session.gone(&format!("{actor} is restarted"));
             Ok(())
         }
+    }
+}
+
+fn handle(client: &Client, actor: &str, node: Option<String>) -> ActorHandle {
+    let handle = client.actor(actor);
+    match node {
+        Some(node) => handle.of(node),
+        None => handle,
     }
 }
 

@@ -20,6 +20,7 @@ mod pace;
 mod prune;
 pub(crate) mod queues;
 pub(crate) mod raft;
+pub(crate) mod recover;
 mod reload;
 pub(crate) mod roles;
 pub(crate) mod run;

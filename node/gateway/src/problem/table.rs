@@ -205,6 +205,9 @@ kinds! {
     BEHIND = "E0705", 503, PASSES, "This copy is behind",
         "try again, or ask another node",
         "The request asked (with `Oarlock-Index` or `consistency=linearizable`) for data that this node has not received yet, and it did not arrive in time.";
+    NO_ANSWER = "E0706", 503, PASSES, "The other node does not answer",
+        "ask it itself, with --addr; `oarlock nodes list` shows where it is",
+        "What was asked only another node can tell, and it did not answer in time: it is busy, away, or of another release. Nothing depends on such questions but what people see.";
     INTERNAL = "E0901", 500, PASSES, "Something broke",
         "please report it, with the request id and the log of the node",
         "This is a fault of Oarlock's: the request met a bug. The log of the node says more under the request id.";
