@@ -55,6 +55,14 @@ impl Lines {
         Lines { mute, lines: Mutex::default(), questions: Semaphore::new(QUESTIONS_MAX) }
     }
 
+    /// Forgets all lines: those of a liaison that died lead nowhere, and nobody is left to hear of their end.
+    pub(crate) fn clear(&self) {
+        for (node, line) in std::mem::take(&mut *self.lock()) {
+            line.session.stop(Some("the liaison died".to_owned()));
+            metric::line(node, false);
+        }
+    }
+
     /// There is a line to a node from now on. Gives the one before it.
     pub(crate) fn up(
         &self,

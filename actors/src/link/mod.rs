@@ -123,6 +123,7 @@ impl Actor for Liaison {
         myself: ActorRef<LiaisonMsg>,
         (): (),
     ) -> Result<LiaisonState, ActorProcessingErr> {
+        self.lines.clear();
         let panicking = myself.clone();
         let load = self.board.started(Entry {
             id: ID.to_owned(),

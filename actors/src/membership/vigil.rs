@@ -156,7 +156,7 @@ impl Vigil {
                 inner.down.insert(*node, None);
                 inner.detector.broken(*node, now);
             }
-            let refused = link.why.contains(REFUSED);
+            let refused = link.gone;
             match (refused, inner.down.get(node).copied().flatten()) {
                 (true, None) => {
                     inner.down.insert(*node, Some(Refused { since: now, again: false }));
@@ -253,7 +253,8 @@ mod tests {
     }
 
     fn down(why: &str) -> BTreeMap<NodeId, Link> {
-        let link = Link { up: false, since: Instant::now(), why: why.to_owned() };
+        let gone = why.contains("refused");
+        let link = Link { up: false, gone, since: Instant::now(), why: why.to_owned() };
         BTreeMap::from([(THERE, link)])
     }
 
