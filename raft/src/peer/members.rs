@@ -29,8 +29,8 @@ impl Room {
     /// Who takes part, by the newest entry about it in the log.
     pub(crate) fn membership(&self) -> Membership {
         let seen = self.raft.server_metrics();
-        let membership = seen.borrow_watched().membership_config.as_ref().clone();
-        membership
+        let seen = seen.borrow_watched();
+        seen.membership_config.as_ref().clone()
     }
 
     /// The voters.
