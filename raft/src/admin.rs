@@ -57,7 +57,6 @@ pub struct Identity {
 /// A directory that is taken for this process, and whose it is if it is anybody's.
 pub(crate) struct Taken {
     place: Place,
-    lock: Option<File>,
     pub(crate) identity: Option<Identity>,
 }
 
@@ -78,14 +77,13 @@ impl Taken {
                 config.node
             )));
         }
-        Ok(Taken { place, lock, identity })
+        Ok(Taken { place: place.taken(lock), identity })
     }
 }
 
 /// Everything of a replica that is opened before openraft begins.
 pub(crate) struct Stores {
     pub(crate) identity: Identity,
-    pub(crate) lock: Option<File>,
     pub(crate) log: Log,
     pub(crate) machine: Machine,
     pub(crate) shared: Arc<Shared>,
@@ -109,7 +107,7 @@ impl Stores {
     /// Opens a directory that was taken, or makes it this node's if it is nobody's.
     pub(crate) fn open_as(taken: Taken, identity: Identity) -> Result<Stores, Fault> {
         let new = taken.identity.is_none();
-        let Taken { place, lock, .. } = taken;
+        let Taken { place, .. } = taken;
         if let Some(dir) = place.disk() {
             whole(dir, new)?;
             snapshot::load::settle(dir).map_err(|why| cannot(dir, "put in order", &why))?;
@@ -153,7 +151,7 @@ impl Stores {
         }
         let machine = Machine { shared: shared.clone(), jobs };
         let threads = vec![applying, thread];
-        Ok(Stores { identity, lock, log, machine, shared, gate, threads, wish })
+        Ok(Stores { identity, log, machine, shared, gate, threads, wish })
     }
 }
 

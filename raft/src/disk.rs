@@ -13,6 +13,7 @@
 //! synced; the state is read all the time and never synced by itself. A replica in memory is the same code over RocksDB's
 //! in-memory file system.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
@@ -34,6 +35,8 @@ pub(crate) struct Place {
     /// RocksDB's own file system in memory, if the replica is.
     memory: Option<Env>,
     blocks: Cache,
+    /// Held for as long as anything of the directory is open.
+    _lock: Option<Arc<File>>,
     _open: Arc<Open>,
 }
 
@@ -52,7 +55,12 @@ impl Place {
         let memory = if data.is_none() { Some(Env::mem_env()?) } else { None };
         let dir = data.map_or_else(|| PathBuf::from("/oarlock"), Path::to_path_buf);
         let blocks = Cache::new_lru_cache(BLOCK_CACHE_BYTES_MAX);
-        Ok(Place { dir, memory, blocks, _open: Arc::new(Open::now()) })
+        Ok(Place { dir, memory, blocks, _lock: None, _open: Arc::new(Open::now()) })
+    }
+
+    /// The same place, taken for this process.
+    pub(crate) fn taken(self, lock: Option<File>) -> Place {
+        Place { _lock: lock.map(Arc::new), ..self }
     }
 
     /// The directory, if it is on a disk.

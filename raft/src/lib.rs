@@ -30,7 +30,6 @@ mod space;
 mod tests;
 mod watch;
 
-use std::fs::File;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -98,8 +97,6 @@ struct Inner {
     closing: Arc<AtomicBool>,
     peer_address: Option<SocketAddr>,
     visitors: Mutex<Option<mpsc::Receiver<Visitor>>>,
-    /// Held for as long as the directory is used.
-    _lock: Option<File>,
 }
 
 impl Drop for Inner {
@@ -307,7 +304,7 @@ async fn begin(
     bound: Option<SocketAddr>,
     door: Option<TcpListener>,
 ) -> Result<Replica, Fault> {
-    let Stores { identity, lock, log, machine, shared, gate, threads, wish } = stores;
+    let Stores { identity, log, machine, shared, gate, threads, wish } = stores;
     let applier = machine.jobs.clone();
     let card = config.peer.as_ref().map(|peering| Card {
         node: identity.node.0,
@@ -363,7 +360,6 @@ async fn begin(
         closing,
         peer_address: bound,
         visitors: Mutex::new(visitors),
-        _lock: lock,
     };
     Ok(Replica { inner: Arc::new(inner) })
 }

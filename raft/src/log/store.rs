@@ -37,8 +37,9 @@ pub(crate) struct Log {
 
 /// What the log's readers and its writer share.
 pub(crate) struct Shared {
-    pub(crate) place: Place,
     pub(crate) shelf: Shelf,
+    /// After the shelf: its lock outlives the database.
+    pub(crate) place: Place,
     pub(crate) gate: Arc<Gate>,
     pub(crate) memory: Mutex<Memory>,
     /// What a test wants to be called after each sync.

@@ -43,8 +43,9 @@ use crate::watch::Tail;
 
 /// What the apply thread, readers and snapshots share.
 pub(crate) struct Shared {
-    pub(crate) place: Place,
     pub(crate) shelf: Shelf,
+    /// After the shelf: its lock outlives the database.
+    pub(crate) place: Place,
     pub(crate) gate: Arc<Gate>,
     pub(crate) tail: Arc<Tail>,
     /// How far it is applied and who takes part: as in the database.

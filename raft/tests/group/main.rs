@@ -4,6 +4,7 @@ mod cut;
 mod life;
 mod three;
 
+use std::fs::File;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -17,7 +18,25 @@ use tempfile::TempDir;
 /// A replica and its directory.
 struct Node {
     replica: Replica,
-    dir: TempDir,
+    dir: Dir,
+}
+
+/// A directory that is removed when its stores are closed, which is some time after the replica is dropped. RocksDB pauses for a
+/// second after a flush that failed, and all stores of a process wait for the same thread to flush.
+struct Dir(TempDir);
+
+impl Dir {
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Drop for Dir {
+    fn drop(&mut self) {
+        if let Ok(lock) = File::open(self.path().join("lock")) {
+            lock.lock().expect("whoever holds it lets go");
+        }
+    }
 }
 
 impl std::ops::Deref for Node {
@@ -52,13 +71,13 @@ fn config(dir: &Path, peering: Peering) -> Config {
     Config { peer: Some(peering), ..Config::new(NodeId(1), Some(dir.to_path_buf())) }
 }
 
-async fn open(dir: TempDir, peering: Peering) -> Result<Node, Fault> {
+async fn open(dir: Dir, peering: Peering) -> Result<Node, Fault> {
     let replica = Replica::open(config(dir.path(), peering)).await?;
     Ok(Node { replica, dir })
 }
 
-fn empty() -> TempDir {
-    tempfile::tempdir().expect("a temporary directory")
+fn empty() -> Dir {
+    Dir(tempfile::tempdir().expect("a temporary directory"))
 }
 
 async fn founded() -> Node {
@@ -149,7 +168,7 @@ async fn agree(nodes: &[&Node]) {
 }
 
 /// What a SIGKILL at this moment would leave: the files as the system has them.
-fn image(dir: &Path) -> TempDir {
+fn image(dir: &Path) -> Dir {
     let to = empty();
     copy(dir, to.path());
     to
