@@ -51,6 +51,8 @@ const REPORTS_MAX: Duration = Duration::from_secs(5);
 const STOP_MAX: Duration = Duration::from_secs(2);
 /// How long another voter may take to lead.
 const HAND_OVER_MAX: Duration = Duration::from_secs(3);
+/// Without a majority for so long, a node that stops does not wait for one.
+const ALONE_AFTER: Duration = Duration::from_secs(2);
 /// What the nodes' actors know each other by is derived from the cluster's secret for this purpose.
 const PURPOSE: &str = "actors";
 
@@ -142,9 +144,11 @@ impl Crew {
     ///
     /// # Errors
     /// When the replica takes no proposals, or an actor cannot start.
-    pub async fn muster(replica: Replica, mut config: CrewConfig) -> Result<Crew, Fault> {
+    pub async fn muster(replica: Replica, config: CrewConfig) -> Result<Crew, Fault> {
         if config.trunk.is_none() && replica.peer_address().is_some() {
-            config.trunk = Trunk::of(&replica).map(Arc::new);
+            return Err(Fault::Start(
+                "a node with others beside it needs the way to them".to_owned(),
+            ));
         }
         if config.trunk.is_some() && config.secret.is_none() {
             return Err(Fault::Start("a node with others beside it needs their secret".to_owned()));
@@ -307,6 +311,9 @@ impl Crew {
         self.shared.dismissed.store(true, Ordering::Release);
         pool.drain();
         let running = pool.running().len();
+        if self.is_alone().await {
+            return self.vanish(running).await;
+        }
         presence.drain("stopping").await;
         self.hand_over().await;
         let mut returned = 0;
@@ -323,6 +330,24 @@ impl Crew {
             tracing::warn!(%why, "the actors did not stop in time");
         }
         Dismissal { finished: running.saturating_sub(returned), returned }
+    }
+
+    /// Whether nobody can hear what this node says: no majority answers, or it is no member any more. An election is waited for.
+    async fn is_alone(&self) -> bool {
+        let Some(trunk) = &self.shared.trunk else { return false };
+        let mut lead = trunk.lead.clone();
+        timeout(ALONE_AFTER, lead.wait_for(|lead| lead.sure)).await.is_err()
+    }
+
+    /// Stops at once what runs: nobody could be told how it ended, nor that this node goes.
+    async fn vanish(&self, running: usize) -> Dismissal {
+        tracing::warn!(running, "no majority answers: stopping without a goodbye");
+        self.pool().stop_all(Halt::Drained);
+        self.pool().close();
+        if let Err(why) = self.shared.root.stop_and_wait(None, Some(STOP_MAX)).await {
+            tracing::warn!(%why, "the actors did not stop in time");
+        }
+        Dismissal { finished: 0, returned: running }
     }
 
     /// Sees to it that another voter leads, if this node does: a planned change costs less than an election.

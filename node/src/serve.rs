@@ -14,9 +14,11 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use oarlock_actors::crew::{Crew, CrewConfig, Dismissal};
+use oarlock_actors::link::trunk::Trunk;
 use oarlock_engine::id::{BootId, NodeId};
 use oarlock_engine::member::profile::{Duty, Profile};
 use oarlock_gateway::{Gateway, Parts};
@@ -195,7 +197,9 @@ async fn listen(plan: &Plan) -> Result<TcpListener, Fault> {
 }
 
 /// Musters the crew, as soon as a majority lets it.
-async fn muster(replica: &Replica, config: CrewConfig) -> Result<Crew, Fault> {
+async fn muster(replica: &Replica, mut config: CrewConfig) -> Result<Crew, Fault> {
+    // Once: the replica gives its visitors to the first who asks.
+    config.trunk = Trunk::of(replica).map(Arc::new);
     loop {
         match Crew::muster(replica.clone(), config.clone()).await {
             Ok(crew) => return Ok(crew),

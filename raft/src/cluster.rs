@@ -23,13 +23,17 @@ pub enum Standing {
     Learner,
 }
 
+/// Refused connections in a row that are counted.
+pub(crate) const REFUSALS_COUNTED: u32 = 2;
+
 /// A connection to another member.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Link {
     /// Whether calls reach it now.
     pub up: bool,
-    /// Whether its process is surely gone: its machine answers, and nobody listens there.
-    pub gone: bool,
+    /// How often in a row since it went down its machine has answered that nobody listens there, counted up to
+    /// two: its process is gone.
+    pub refused: u32,
     /// Since when it is up or down.
     pub since: Instant,
     /// Why it is down: a sentence for people. Empty while it is up.

@@ -109,7 +109,6 @@ impl Secret {
         Secret(secret.into())
     }
 
-    #[allow(dead_code, reason = "read by the way to the other members, which is being built")]
     pub(crate) fn bytes(&self) -> &[u8] {
         self.0.as_bytes()
     }

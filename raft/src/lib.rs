@@ -11,6 +11,7 @@
 
 mod admin;
 pub mod check;
+mod clock;
 mod cluster;
 mod config;
 mod disk;
@@ -31,11 +32,13 @@ mod tests;
 mod watch;
 
 use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use oarlock_engine::access::Principal;
 use oarlock_engine::apply::Offer;
 use oarlock_engine::command::Command;
@@ -56,7 +59,9 @@ pub use crate::recover::{Recovered, recover};
 pub use crate::watch::Watch;
 
 use crate::admin::{Stores, Taken};
+use crate::clock::Watched;
 use crate::config::Raft;
+use crate::fault::halt;
 use crate::log::store::Log;
 use crate::machine::apply::Job;
 use crate::machine::{Shared, index};
@@ -71,8 +76,6 @@ use crate::space::Gate;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long a member of a group of several may take to open before it is given up waiting for a leader.
 const SETTLE_WAIT: Duration = Duration::from_secs(8);
-/// The pause between two looks for one.
-const SETTLE_PAUSE: Duration = Duration::from_millis(50);
 /// How often sizes are measured.
 const MEASURE_EVERY: Duration = Duration::from_secs(5);
 
@@ -154,7 +157,6 @@ impl Replica {
         let settled = async {
             while let Err(why) = self.barrier().await {
                 tracing::debug!(%why, "not settled yet");
-                tokio::time::sleep(SETTLE_PAUSE).await;
             }
         };
         if tokio::time::timeout(SETTLE_WAIT, settled).await.is_err() {
@@ -304,6 +306,7 @@ async fn begin(
     bound: Option<SocketAddr>,
     door: Option<TcpListener>,
 ) -> Result<Replica, Fault> {
+    alone_or_with_peers(config, &stores)?;
     let Stores { identity, log, machine, shared, gate, threads, wish } = stores;
     let applier = machine.jobs.clone();
     let card = config.peer.as_ref().map(|peering| Card {
@@ -314,36 +317,37 @@ async fn begin(
     let book = Book::new(card);
     let parts = (log.clone(), machine);
     let raft = admin::begin(config, identity, book.clone(), &address, parts).await?;
-    let desk = Arc::new(Desk::new(config, gate.clone()));
     let peering = config.peer.clone();
+    let clock = Arc::new(Watched::new(peering.as_ref().map(|peering| peering.skew_ms_max)));
+    let desk = Arc::new(Desk::new(config, gate.clone(), clock.clone()));
     let room = Arc::new(Room::new(
         (identity, address, peering),
-        (book, raft.clone(), shared.clone(), gate.clone()),
+        (book, raft.clone(), shared.clone(), gate.clone(), clock),
     ));
     let (lead, closing) = (Told::new(room.lead()), Arc::new(AtomicBool::new(false)));
     let mut tasks = vec![
-        tokio::spawn(road::collect(desk.clone(), room.clone())),
-        tokio::spawn(wish_for_snapshots(wish, raft.clone())),
-        tokio::spawn(measure(Arc::downgrade(&shared), log.clone())),
-        tokio::spawn(steward::watch_lead(room.clone(), lead.clone())),
-        tokio::spawn(steward::stop_if_stopped(raft.clone(), closing.clone())),
+        kept(&closing, road::collect(desk.clone(), room.clone())),
+        kept(&closing, wish_for_snapshots(wish, raft.clone())),
+        kept(&closing, measure(Arc::downgrade(&shared), log.clone())),
+        kept(&closing, steward::watch_lead(room.clone(), lead.clone())),
+        kept(&closing, steward::stop_if_stopped(raft.clone(), closing.clone())),
     ];
     let mut visitors = None;
     if let Some(door) = door {
         let (arriving, arrived) = mpsc::channel(listen::VISITORS_MAX);
         visitors = Some(arrived);
-        tasks.push(tokio::spawn(listen::listen(door, room.clone(), arriving)));
-        tasks.push(tokio::spawn(steward::follow(room.clone())));
-        tasks.push(tokio::spawn(steward::hurry(room.clone())));
-        tasks.push(tokio::spawn(steward::succeed(room.clone())));
-        tasks.push(tokio::spawn(steward::report(room.clone())));
-        tasks.push(tokio::spawn(steward::tend(room.clone())));
-        tasks.push(tokio::spawn(road::expire(desk.clone(), room.clone())));
+        tasks.push(kept(&closing, listen::listen(door, room.clone(), arriving)));
+        tasks.push(kept(&closing, steward::follow(room.clone())));
+        tasks.push(kept(&closing, steward::hurry(room.clone())));
+        tasks.push(kept(&closing, steward::succeed(room.clone())));
+        tasks.push(kept(&closing, steward::report(room.clone())));
+        tasks.push(kept(&closing, steward::tend(room.clone())));
+        tasks.push(kept(&closing, road::expire(desk.clone(), room.clone())));
     }
     if let Some(dir) = shared.place.disk() {
         space::look(dir, config.disk_reserve_bytes, &gate);
         let (dir, gate) = (dir.to_path_buf(), Arc::downgrade(&gate));
-        tasks.push(tokio::spawn(space::keep_looking(dir, config.disk_reserve_bytes, gate)));
+        tasks.push(kept(&closing, space::keep_looking(dir, config.disk_reserve_bytes, gate)));
     }
     let inner = Inner {
         identity,
@@ -362,6 +366,34 @@ async fn begin(
         visitors: Mutex::new(visitors),
     };
     Ok(Replica { inner: Arc::new(inner) })
+}
+
+/// A member of a group needs its peers: without them it would wait for a majority for ever.
+fn alone_or_with_peers(config: &Config, stores: &Stores) -> Result<(), Fault> {
+    let members = stores.shared.progress().members;
+    let others = members.nodes().filter(|(node, _)| **node != stores.identity.node.0).count();
+    if others == 0 || config.peer.is_some() {
+        return Ok(());
+    }
+    Err(Fault::Data(format!(
+        "this directory belongs to a cluster of {} nodes, and without the cluster's secret this one reaches none of them: set \
+         peer.secret_file",
+        others + 1
+    )))
+}
+
+/// Starts a task that lives as long as the replica. A panic in it ends the process: a node without it would look alive.
+fn kept(
+    closing: &Arc<AtomicBool>,
+    task: impl Future<Output = ()> + Send + 'static,
+) -> tokio::task::JoinHandle<()> {
+    let closing = closing.clone();
+    tokio::spawn(async move {
+        let panicked = AssertUnwindSafe(task).catch_unwind().await.is_err();
+        if panicked && !closing.load(Ordering::Acquire) {
+            halt("a task of the replica has panicked", &"its message is above");
+        }
+    })
 }
 
 async fn wish_for_snapshots(wish: Arc<tokio::sync::Notify>, raft: Raft) {

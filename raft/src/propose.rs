@@ -31,9 +31,9 @@ use oarlock_engine::time::Moment;
 use oarlock_engine::version;
 use tokio::sync::{Notify, oneshot};
 
+use crate::clock::Watched;
 use crate::config::{Config, PARCEL_BYTES_TARGET, Packet, Verdict};
 use crate::metric;
-use crate::peer::census::clock;
 use crate::space::Gate;
 
 /// The answer to a proposal that was accepted.
@@ -81,6 +81,7 @@ pub(crate) struct Desk {
     /// Parcels on their way, each with who waits for it.
     flying: Mutex<BTreeMap<u64, Parcel>>,
     pub(crate) gate: Arc<Gate>,
+    clock: Arc<Watched>,
     waiting_max: usize,
     waiting_bytes_max: usize,
 }
@@ -123,12 +124,13 @@ pub(crate) enum Landed {
 }
 
 impl Desk {
-    pub(crate) fn new(config: &Config, gate: Arc<Gate>) -> Desk {
+    pub(crate) fn new(config: &Config, gate: Arc<Gate>, clock: Arc<Watched>) -> Desk {
         Desk {
             queue: Mutex::default(),
             bell: Notify::new(),
             flying: Mutex::default(),
             gate,
+            clock,
             waiting_max: config.waiting_max,
             waiting_bytes_max: config.waiting_bytes_max,
         }
@@ -141,7 +143,8 @@ impl Desk {
         offer: Option<Offer>,
         command: Command,
     ) -> Result<Accepted, ProposeError> {
-        let entry = Entry { at: Moment(clock()), by, version: version::NEWEST, offer, command };
+        let at = Moment(self.clock.stamp().map_err(ProposeError::Unavailable)?);
+        let entry = Entry { at, by, version: version::NEWEST, offer, command };
         let body = codec::encode(&entry);
         let answered = match self.enqueue(body) {
             Ok(answered) => answered.await.unwrap_or_else(|_| {
@@ -275,8 +278,10 @@ impl Desk {
 
     fn next(&self) -> Option<Parcel> {
         let mut queue = self.queue();
-        if let Some((parcel, _)) = queue.again.pop_front() {
-            return Some(parcel);
+        while let Some((parcel, _)) = queue.again.pop_front() {
+            if !parcel.answers.iter().all(oneshot::Sender::is_closed) {
+                return Some(parcel);
+            }
         }
         let (mut bodies, mut answers, mut bytes) = (Vec::new(), Vec::new(), 0);
         let mut since = None;
@@ -332,14 +337,8 @@ impl Desk {
         let desk = self.clone();
         tokio::spawn(async move {
             tokio::time::sleep(AGAIN_AFTER).await;
-            let closed = {
-                let mut queue = desk.queue();
-                let closed = queue.closed.clone();
-                if closed.is_none() {
-                    queue.again.push_back((parcel, why));
-                }
-                closed
-            };
+            desk.queue().again.push_back((parcel, why));
+            let closed = desk.queue().closed.clone();
             match closed {
                 Some(why) => desk.turn_away(&why),
                 None => desk.bell.notify_one(),

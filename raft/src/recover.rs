@@ -45,7 +45,8 @@ pub struct Recovered {
 /// Makes the copy in a directory the only voter of a cluster with a new name.
 ///
 /// # Errors
-/// When a process uses the directory, there is none of ours, or its log is not whole. Nothing is changed then.
+/// When a process uses the directory, there is none of ours, or its log is not whole: nothing is changed then. When the disk fails in the
+/// middle, what has begun is brought to its end by asking again.
 pub fn recover(dir: &Path) -> Result<Recovered, Fault> {
     let Some(before) = read_identity(dir)? else {
         return Err(Fault::Data(format!("{}: there is no Oarlock data here", dir.display())));

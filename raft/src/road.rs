@@ -11,8 +11,8 @@ use openraft::errors::ClientWriteError;
 use openraft::raft::ClientWriteResult;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::clock;
 use crate::config::{Answer, Cell, PARCELS_IN_FLIGHT_MAX, Packet};
-use crate::peer::census::clock;
 use crate::peer::link::{Link, Uncalled};
 use crate::peer::room::{Room, named};
 use crate::peer::wire::{Ask, Proposed, Reply};
@@ -23,6 +23,8 @@ use crate::space::Shut;
 const LOOK_EVERY: Duration = Duration::from_millis(25);
 /// How often it is looked whose patience is over.
 const EXPIRE_EVERY: Duration = Duration::from_millis(200);
+/// How long an answer of a leader that leads no more is waited for.
+const LAST_WORDS: Duration = Duration::from_millis(300);
 /// How long an answer waits for this copy to have applied what it is about.
 const CATCH_UP_WAIT: Duration = Duration::from_secs(4);
 
@@ -175,6 +177,12 @@ fn landed(result: ClientWriteResult<Cell>) -> Landed {
     }
 }
 
+/// Waits until another node leads, and then for what the old leader may still have to say.
+async fn overdue(room: &Room, leader: u64) {
+    room.deposed(leader).await;
+    tokio::time::sleep(LAST_WORDS).await;
+}
+
 async fn send_there(
     desk: &Arc<Desk>,
     room: &Room,
@@ -183,8 +191,11 @@ async fn send_there(
     parcel: Packet,
     place: OwnedSemaphorePermit,
 ) {
-    let ask = Ask::Propose { parcel, clock: clock() };
-    let reply = link.call(&ask, FLIGHT_WAIT).await;
+    let ask = Ask::Propose { parcel, clock: clock::now() };
+    let reply = tokio::select! {
+        reply = link.call(&ask, FLIGHT_WAIT) => reply,
+        () = overdue(room, link.target) => Err(Uncalled::Lost("another node leads now".to_owned())),
+    };
     drop(place);
     let landed = match reply {
         Ok(Reply::Propose(Proposed::Done { index, verdict })) => {

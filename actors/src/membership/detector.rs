@@ -114,8 +114,8 @@ struct Peer {
     mean: Duration,
     /// How far its intervals usually are from that.
     deviation: Duration,
-    /// Its connection is broken.
-    broken: bool,
+    /// Since when its connection is broken, if it is.
+    broken: Option<Instant>,
     /// So many times in a row since then a new one was refused.
     refusals: u32,
 }
@@ -135,7 +135,7 @@ impl Detector {
         }
         let every = self.patience.every;
         let (mean, deviation) = (every, every / 4);
-        let peer = Peer { boot, heard_at: now, mean, deviation, broken: false, refusals: 0 };
+        let peer = Peer { boot, heard_at: now, mean, deviation, broken: None, refusals: 0 };
         self.peers.insert(node, peer);
     }
 
@@ -161,23 +161,34 @@ impl Detector {
             peer.mean = (peer.mean * 7 + interval) / 8;
         }
         peer.heard_at = peer.heard_at.max(now);
-        peer.broken = false;
-        peer.refusals = 0;
+        // What it said before its connection broke may be told after that.
+        if peer.broken.is_none_or(|broken| broken <= now) {
+            (peer.broken, peer.refusals) = (None, 0);
+        }
     }
 
     /// The connection to a node broke.
     pub fn broken(&mut self, node: NodeId, now: Instant) {
         self.awake(now);
         if let Some(peer) = self.peers.get_mut(&node) {
-            peer.broken = true;
+            peer.broken.get_or_insert(now);
         }
     }
 
     /// A new connection to a node was refused: nobody listens there.
     pub fn refused(&mut self, node: NodeId, now: Instant) {
         self.awake(now);
-        if let Some(peer) = self.peers.get_mut(&node).filter(|peer| peer.broken) {
+        if let Some(peer) = self.peers.get_mut(&node).filter(|peer| peer.broken.is_some()) {
             peer.refusals = peer.refusals.saturating_add(1);
+        }
+    }
+
+    /// The connection to a node is broken since then, and so many new ones in a row were refused: said as often as one likes.
+    pub fn unreachable(&mut self, node: NodeId, since: Instant, refusals: u32, now: Instant) {
+        self.awake(now);
+        if let Some(peer) = self.peers.get_mut(&node).filter(|peer| peer.heard_at <= since) {
+            peer.broken.get_or_insert(since);
+            peer.refusals = peer.refusals.max(refusals);
         }
     }
 
@@ -185,8 +196,7 @@ impl Detector {
     pub fn connected(&mut self, node: NodeId, now: Instant) {
         self.awake(now);
         if let Some(peer) = self.peers.get_mut(&node) {
-            peer.broken = false;
-            peer.refusals = 0;
+            (peer.broken, peer.refusals) = (None, 0);
         }
     }
 
@@ -225,7 +235,7 @@ impl Detector {
         if self.asleep(now) {
             return (Health::Fine, Evidence::Silence);
         }
-        if peer.broken && peer.refusals >= REFUSALS {
+        if peer.broken.is_some() && peer.refusals >= REFUSALS {
             return (Health::Lost, Evidence::Refusal);
         }
         let from = self.awake_since.map_or(peer.heard_at, |since| since.max(peer.heard_at));

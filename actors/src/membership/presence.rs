@@ -26,6 +26,9 @@ use crate::worker::pool::Pool;
 
 /// How long a cell may take to accept that the node enters.
 const ENTER_MAX: Duration = Duration::from_secs(30);
+/// How long a node waits for another one of its name to be given up, and how often it asks.
+const NAMESAKE_MAX: Duration = Duration::from_secs(10);
+const NAMESAKE_PAUSE: Duration = Duration::from_millis(200);
 /// How long attempts that are told to stop may take.
 const STOP_MAX: Duration = Duration::from_secs(10);
 /// How long each word of goodbye may take.
@@ -76,11 +79,21 @@ impl Presence {
 
     /// Proposes what a node that starts has to say. A boot that is not later than the last one known is replaced by the next.
     pub(crate) async fn enter(&self) -> Result<(), String> {
-        for _ in 0..BOOTS_MAX {
+        let began = Instant::now();
+        let mut boots = 0;
+        while boots < BOOTS_MAX {
+            boots += 1;
             match self.say(self.entrance(), ENTER_MAX).await {
                 Said::Well => return self.attach().await,
                 Said::Refused(Rejection::StaleBoot { current, .. }) => self.follow(current),
                 Said::Refused(Rejection::WrongMemberState { .. }) => self.follow(self.boot()),
+                // The node that this one replaces may not have been given up yet.
+                Said::Refused(Rejection::Invalid { field, .. })
+                    if field == "name" && began.elapsed() < NAMESAKE_MAX =>
+                {
+                    boots = 0;
+                    tokio::time::sleep(NAMESAKE_PAUSE).await;
+                }
                 Said::Refused(why) => return Err(why.to_string()),
                 Said::Nothing => return Err(format!("no answer within {ENTER_MAX:?}")),
             }

@@ -9,7 +9,7 @@
 //! Whoever hears something notes it here at once; the steward asks when it looks. Nothing here outlives the process, and nothing
 //! has to: who listens anew gives everybody time to be heard of.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -25,8 +25,6 @@ use crate::wire::Beat;
 
 /// Signs of life that are closer together are one.
 const SAME: Duration = Duration::from_millis(5);
-/// A link of the replica that has been refused for so long has been refused again: it dials more often than that.
-const REFUSED_AGAIN: Duration = Duration::from_millis(160);
 /// What a refused connection is called by the system.
 const REFUSED: &str = "onnection refused";
 
@@ -42,16 +40,10 @@ struct Inner {
     boots: BTreeMap<NodeId, BootId>,
     /// When the replica last heard of whom, as far as noted.
     replica: BTreeMap<NodeId, Instant>,
-    /// Links of the replica that are down, and since when they are refused.
-    down: BTreeMap<NodeId, Option<Refused>>,
+    /// Links of the replica that are down.
+    down: BTreeSet<NodeId>,
     /// Who has said goodbye: nobody listens there, and that is no news.
     leaving: BTreeMap<NodeId, BootId>,
-}
-
-#[derive(Clone, Copy)]
-struct Refused {
-    since: Instant,
-    again: bool,
 }
 
 /// How another node is doing, as far as can be told from here.
@@ -74,7 +66,7 @@ impl Vigil {
             detector: Detector::new(patience),
             boots: BTreeMap::new(),
             replica: BTreeMap::new(),
-            down: BTreeMap::new(),
+            down: BTreeSet::new(),
             leaving: BTreeMap::new(),
         };
         Vigil { patience, demand, inner: Mutex::new(inner) }
@@ -146,30 +138,11 @@ impl Vigil {
     pub(crate) fn replica_links(&self, links: &BTreeMap<NodeId, Link>, now: Instant) {
         let mut inner = self.lock();
         for (node, link) in links {
-            if link.up {
-                if inner.down.remove(node).is_some() {
-                    inner.detector.connected(*node, now);
-                }
-                continue;
-            }
-            if !inner.down.contains_key(node) {
-                inner.down.insert(*node, None);
-                inner.detector.broken(*node, now);
-            }
-            let refused = link.gone;
-            match (refused, inner.down.get(node).copied().flatten()) {
-                (true, None) => {
-                    inner.down.insert(*node, Some(Refused { since: now, again: false }));
-                    inner.detector.refused(*node, now);
-                }
-                (true, Some(known)) if !known.again && now - known.since >= REFUSED_AGAIN => {
-                    inner.down.insert(*node, Some(Refused { again: true, ..known }));
-                    inner.detector.refused(*node, now);
-                }
-                (true, Some(_)) => {}
-                (false, _) => {
-                    inner.down.insert(*node, None);
-                }
+            if !link.up {
+                inner.down.insert(*node);
+                inner.detector.unreachable(*node, link.since, link.refused, now);
+            } else if inner.down.remove(node) {
+                inner.detector.connected(*node, now);
             }
         }
     }
@@ -252,10 +225,9 @@ mod tests {
         vigil
     }
 
-    fn down(why: &str) -> BTreeMap<NodeId, Link> {
-        let gone = why.contains("refused");
-        let link = Link { up: false, gone, since: Instant::now(), why: why.to_owned() };
-        BTreeMap::from([(THERE, link)])
+    fn down(since: Instant, refused: u32) -> BTreeMap<NodeId, Link> {
+        let why = "it ended".to_owned();
+        BTreeMap::from([(THERE, Link { up: false, refused, since, why })])
     }
 
     /// Time passes while we are awake.
@@ -298,14 +270,29 @@ mod tests {
     fn a_refused_link_of_the_replica_is_a_loss_at_once_but_not_of_who_said_goodbye() {
         let start = Instant::now();
         let vigil = vigil(start);
-        vigil.replica_links(&down("closed by the other side"), start);
-        vigil.replica_links(&down("10.0.0.2:7: Connection refused (os error 111)"), start);
-        assert!(vigil.verdicts(start, start).is_empty());
-        let now = pass(&vigil, start, 200);
-        vigil.replica_links(&down("10.0.0.2:7: Connection refused (os error 111)"), now);
+        let now = pass(&vigil, start, 100);
+        vigil.replica_links(&down(now, 0), now);
+        vigil.replica_links(&down(now, 1), now);
+        assert!(vigil.verdicts(now, now).is_empty());
+        vigil.replica_links(&down(now, 2), now);
         assert_eq!(vigil.verdicts(now, now)[&THERE].why, "connection refused");
         vigil.goodbye(THERE, BootId(7));
         assert!(vigil.verdicts(now, now).is_empty());
+    }
+
+    #[test]
+    fn what_was_said_before_a_break_and_told_after_it_is_no_sign_of_life() {
+        let start = Instant::now();
+        let vigil = vigil(start);
+        let now = pass(&vigil, start, 100);
+        vigil.replica_links(&down(now, 1), now);
+        let beat = pass(&vigil, now, 50);
+        vigil.replica_heard(vec![(THERE, Duration::from_millis(70))], beat);
+        vigil.replica_links(&down(now, 2), beat);
+        assert_eq!(vigil.verdicts(beat, beat)[&THERE].why, "connection refused");
+        // One who speaks after it lives.
+        vigil.replica_heard(vec![(THERE, Duration::from_millis(10))], beat);
+        assert!(vigil.verdicts(beat, beat).is_empty());
     }
 
     #[test]

@@ -20,7 +20,7 @@ use oarlock_engine::access::Principal;
 use oarlock_engine::command::Command;
 use oarlock_engine::id::NodeId;
 use oarlock_engine::{member, role};
-use oarlock_raft::Replica;
+use oarlock_raft::{Replica, Standing};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use ractor_cluster::RactorMessage;
 use tokio::task::JoinHandle;
@@ -143,11 +143,15 @@ impl Steward {
         if state.ordering {
             return;
         }
+        let verdicts = self.vigil.verdicts(now, leads_since);
+        if self.is_cut_off(|node| verdicts.contains_key(&node)) {
+            return;
+        }
         let orders = self.replica.read(|view| {
             let sight = Sight {
                 here: self.node,
                 members: member::list(view),
-                verdicts: self.vigil.verdicts(now, leads_since),
+                verdicts,
                 adrift: orders::adrift(view, &role::list(view)),
             };
             orders(&sight)
@@ -165,18 +169,37 @@ impl Steward {
         });
     }
 
-    /// Proposes; false: something was not accepted. It is not repeated: the next look may see it differently.
+    /// Whether too few voters are heard of to decide anything: then it is this node that is cut off, and not the others.
+    fn is_cut_off(&self, lost: impl Fn(NodeId) -> bool) -> bool {
+        let members = self.replica.members().into_iter();
+        let voters: Vec<NodeId> = members
+            .filter(|member| member.standing == Standing::Voter)
+            .map(|member| member.node)
+            .collect();
+        let heard = voters.iter().filter(|node| **node == self.node || !lost(**node)).count();
+        heard * 2 <= voters.len()
+    }
+
+    /// Proposes, for as long as this node leads; false: something was not accepted. It is not repeated: the next look may see it
+    /// differently, and another leader sees with its own eyes.
     async fn carry_out(&self, orders: Vec<Order>) -> bool {
-        let mut well = true;
         for order in orders {
+            let mut lead = self.trunk.lead.clone();
+            if lead.borrow_and_update().leader != Some(self.node) {
+                return false;
+            }
             tracing::info!(%order, "placement");
             let by = Principal("placement".to_owned());
             let command: Command = order.into();
-            if let Err(why) = self.replica.propose(by, None, command).await {
+            let proposed = tokio::select! {
+                proposed = self.replica.propose(by, None, command) => proposed,
+                _ = lead.wait_for(|lead| lead.leader != Some(self.node)) => return false,
+            };
+            if let Err(why) = proposed {
                 tracing::warn!(%why, "placement could not do what is needed");
-                well = false;
+                return false;
             }
         }
-        well
+        true
     }
 }

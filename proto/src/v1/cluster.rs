@@ -40,7 +40,7 @@ pub struct Cluster {
     pub revision: u64,
     /// The node that answered.
     pub node: String,
-    /// The nodes, those that left not among them.
+    /// The nodes, those that left or were replaced not among them.
     pub members: Vec<Member>,
     /// The last time that a node went.
     #[serde(default, skip_serializing_if = "Option::is_none")]

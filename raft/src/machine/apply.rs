@@ -110,10 +110,11 @@ impl Applier {
                 Err(error) => halt("the state cannot be written", &error),
             }
         };
-        self.publish();
+        // First the feed: whoever waits for this entry finds the revision that it came to.
         if !records.is_empty() {
             self.shared.tail.push(records);
         }
+        self.publish();
         verdict
     }
 

@@ -127,7 +127,10 @@ impl Book {
             changed: Box::new(move |state| {
                 if let Some(book) = there.upgrade() {
                     let (node, state) = (NodeId(target), state.clone());
-                    book.told.send_modify(|told| drop(told.insert(node, state)));
+                    // A link that ends says so once more; who is no member any more is not told of.
+                    if book.find(target).is_some() {
+                        book.told.send_modify(|told| drop(told.insert(node, state)));
+                    }
                 }
             }),
             refused: Box::new(move |why| {

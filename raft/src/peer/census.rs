@@ -7,9 +7,10 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use super::wire::Report;
+use crate::clock;
 use crate::machine::print::Print;
 
 /// How often nodes tell how they are.
@@ -18,12 +19,6 @@ pub(crate) const REPORT_EVERY: Duration = Duration::from_secs(1);
 const PRINTS_MAX: usize = 16_384;
 /// What was heard longer ago does not count.
 const FRESH: Duration = Duration::from_secs(10);
-
-/// The wall clock, in milliseconds.
-pub(crate) fn clock() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-}
 
 /// The fingerprints this replica went through lately.
 #[derive(Debug, Default)]
@@ -74,7 +69,7 @@ pub(crate) struct Census {
 impl Census {
     /// Another node has told how it is; its words were so long on their way.
     pub(crate) fn note(&self, node: u64, report: &Report, on_its_way: Duration) {
-        let here = i64::try_from(clock()).unwrap_or(i64::MAX);
+        let here = i64::try_from(clock::now()).unwrap_or(i64::MAX);
         let there = i64::try_from(report.clock).unwrap_or(i64::MAX);
         let late = i64::try_from(on_its_way.as_millis()).unwrap_or(i64::MAX);
         let mut known = self.known();
@@ -88,8 +83,9 @@ impl Census {
     pub(crate) fn compare(&self, node: u64, prints: &Prints) {
         let mut known = self.known();
         let Some(known) = known.get_mut(&node) else { return };
+        // Zero is also what a copy says that has applied nothing yet: of entry 0 nobody can tell the difference.
         let index = known.report.applied;
-        if let Some(mine) = prints.at(index) {
+        if let Some(mine) = prints.at(index).filter(|_| index > 0) {
             known.equal = Some((mine == known.report.print, index));
         }
     }
@@ -121,6 +117,11 @@ impl Census {
         })
     }
 
+    /// Whether anybody else has told how it is, not long ago.
+    pub(crate) fn heard_of_lately(&self) -> bool {
+        self.known().values().any(|known| known.at.elapsed() < REPORT_EVERY * 3)
+    }
+
     /// How far this node's clock is off, in milliseconds, when most of those heard of lately say so.
     pub(crate) fn astray(&self, skew_ms_max: u64) -> Option<i64> {
         let known = self.known();
@@ -149,14 +150,14 @@ mod tests {
 
     fn report(applied: u64, print: u64, clock: u64) -> Report {
         let print = Print(print);
-        Report { address: String::new(), votes: true, applied, print, clock }
+        Report { address: String::new(), votes: true, applied, print, clock, writable: true }
     }
 
     fn census(prints: &[(u64, u64)]) -> Census {
         let (census, mine) = (Census::default(), Prints::default());
         mine.push(7, Print(70));
         for (node, print) in prints {
-            census.note(*node, &report(7, *print, clock()), Duration::ZERO);
+            census.note(*node, &report(7, *print, clock::now()), Duration::ZERO);
             census.compare(*node, &mine);
         }
         census
@@ -170,6 +171,17 @@ mod tests {
     }
 
     #[test]
+    fn a_copy_that_has_applied_nothing_differs_from_none() {
+        let (census, mine) = (Census::default(), Prints::default());
+        mine.push(0, Print(5));
+        for node in [2, 3] {
+            census.note(node, &report(0, 0, clock::now()), Duration::ZERO);
+            census.compare(node, &mine);
+        }
+        assert_eq!(census.odd(Some(2)), None);
+    }
+
+    #[test]
     fn of_two_copies_the_leader_s_counts() {
         assert!(census(&[(2, 71)]).odd(Some(2)).is_some());
         assert_eq!(census(&[(2, 71)]).odd(Some(1)), None);
@@ -179,9 +191,9 @@ mod tests {
     fn a_clock_is_astray_when_most_say_so() {
         let census = Census::default();
         assert_eq!(census.astray(5_000), None);
-        census.note(2, &report(1, 1, clock() + 600_000), Duration::ZERO);
+        census.note(2, &report(1, 1, clock::now() + 600_000), Duration::ZERO);
         assert_eq!(census.astray(5_000), None);
-        census.note(3, &report(1, 1, clock() + 600_000), Duration::ZERO);
+        census.note(3, &report(1, 1, clock::now() + 600_000), Duration::ZERO);
         assert!(census.astray(5_000).is_some_and(|off| off < -590_000));
     }
 

@@ -91,12 +91,8 @@ impl Link {
     pub(crate) fn new(target: u64, address: String, card: Card, ears: Ears) -> Arc<Link> {
         let (jobs, waiting) = mpsc::channel(CALLS_WAITING_MAX);
         let why = "not connected yet".to_owned();
-        let state = watch::Sender::new(cluster::Link {
-            up: false,
-            gone: false,
-            since: Instant::now(),
-            why,
-        });
+        let state =
+            watch::Sender::new(cluster::Link { up: false, refused: 0, since: Instant::now(), why });
         let (address, addresses) = watch::channel(address);
         let (calls, task) = (AtomicU64::new(1), Mutex::default());
         let link = Arc::new(Link { target, address, state: state.clone(), jobs, calls, task });
@@ -173,14 +169,14 @@ struct Keeper {
 
 impl Keeper {
     async fn keep(mut self) {
-        let mut pause = PAUSE;
+        let (mut pause, mut refused) = (PAUSE, 0);
         loop {
             let address = self.addresses.borrow_and_update().clone();
-            let (mut gone, mut was_up) = (false, false);
+            let (mut nobody, mut was_up) = (false, false);
             let why = match self.dial(&address).await {
                 Ok(stream) => {
                     (pause, was_up) = (PAUSE, true);
-                    self.tell(true, false, String::new());
+                    self.tell(true, 0, String::new());
                     self.converse(stream).await
                 }
                 Err(Unmet::Refused(why)) => {
@@ -188,11 +184,12 @@ impl Keeper {
                     format!("refused by {address}: {why}")
                 }
                 Err(why) => {
-                    gone = matches!(&why, Unmet::Broken(why) if why.kind() == NOBODY_LISTENS);
+                    nobody = matches!(&why, Unmet::Broken(why) if why.kind() == NOBODY_LISTENS);
                     format!("{address}: {why}")
                 }
             };
-            self.tell(false, gone, why);
+            refused = if nobody { cluster::REFUSALS_COUNTED.min(refused + 1) } else { 0 };
+            self.tell(false, refused, why);
             // What just broke is tried at once: the answer tells a broken network from a dead process.
             let wait = if was_up { Duration::ZERO } else { jittered(pause) };
             if !self.rest(wait).await {
@@ -214,13 +211,13 @@ impl Keeper {
         Ok(stream)
     }
 
-    fn tell(&self, up: bool, gone: bool, why: String) {
+    fn tell(&self, up: bool, refused: u32, why: String) {
         let changed = self.state.send_if_modified(|state| {
-            if (state.up, state.gone) == (up, gone) && state.why == why {
+            if (state.up, state.refused) == (up, refused) && state.why == why {
                 return false;
             }
             let since = if state.up == up { state.since } else { Instant::now() };
-            *state = cluster::Link { up, gone, since, why };
+            *state = cluster::Link { up, refused, since, why };
             true
         });
         if changed {
@@ -228,7 +225,7 @@ impl Keeper {
             let node = NodeId(self.target);
             if up {
                 tracing::info!(%node, "connected to a peer");
-            } else {
+            } else if refused < cluster::REFUSALS_COUNTED {
                 tracing::warn!(%node, why = state.why, "not connected to a peer");
             }
             (self.ears.changed)(&state);

@@ -3,15 +3,18 @@
 //! Calls on a connection are answered as they are ready, not in the order they came. So many may be open at once; then nothing
 //! more is read, and the caller's writes wait.
 
+use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt as _, SinkExt, StreamExt as _};
+use tokio::net::tcp::OwnedWriteHalf;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
-use tokio_util::codec::{FramedRead, FramedWrite};
+use tokio_util::codec::{FramedRead, FramedWrite, LengthDelimitedCodec};
 
 use super::hello::{self, Hello, Purpose, Refusal, Unmet};
 use super::link::HELLO_WAIT;
@@ -26,6 +29,8 @@ use oarlock_engine::id::NodeId;
 const CONNECTIONS_MAX: usize = 256;
 /// Calls of one connection that are answered at once.
 const CALLS_MAX: usize = 128;
+/// How long the last answers to a node that is no member any more may take.
+const FAREWELL_WAIT: Duration = Duration::from_secs(1);
 /// Connections for actors that nobody has taken yet.
 pub(crate) const VISITORS_MAX: usize = 16;
 
@@ -53,7 +58,7 @@ pub(crate) async fn listen(
             Err(why) => {
                 // Of this process or of the system: out of descriptors, for example.
                 tracing::warn!(%why, "a peer's connection cannot be accepted");
-                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
             }
         };
@@ -112,6 +117,9 @@ async fn converse(stream: TcpStream, room: &Arc<Room>, guest: &Hello) -> String 
         tokio::select! {
             Ok(()) = regrouped.changed(), if guest.purpose == Purpose::Raft => {
                 if let Err(why) = room.known(guest.node) {
+                    // It may have asked for that itself, and shall hear that it is done.
+                    let answers = flush(&mut open, &mut out);
+                    let _late = tokio::time::timeout(FAREWELL_WAIT, answers).await;
                     return why.to_string();
                 }
             }
@@ -144,6 +152,17 @@ async fn converse(stream: TcpStream, room: &Arc<Room>, guest: &Hello) -> String 
             () = wall.shut_for_long(guest.node) => return "cut off for a drill".to_owned(),
         }
     }
+}
+
+/// Gives the answers that are still due.
+async fn flush(
+    open: &mut FuturesUnordered<impl Future<Output = Result<Bytes, String>>>,
+    out: &mut FramedWrite<OwnedWriteHalf, LengthDelimitedCodec>,
+) -> Result<(), String> {
+    while let Some(frame) = open.next().await {
+        out.send(frame?).await.map_err(|why| why.to_string())?;
+    }
+    Ok(())
 }
 
 async fn answer(room: &Arc<Room>, guest: &Hello, frame: BytesMut) -> Result<Bytes, String> {

@@ -12,7 +12,9 @@ use openraft::errors::{ClientWriteError, RaftError};
 use openraft::impls::BasicNode;
 
 use super::link::Uncalled;
+use super::policy::{Step, next};
 use super::room::{QUORUM_WAIT, Room, named};
+use super::steward::look;
 use super::wire::{Ask, Change, Reply};
 use crate::config::{Cell, Membership};
 
@@ -95,7 +97,7 @@ impl Room {
             None => return Reply::Refused(format!("{} has no copy yet", named(node))),
         }
         let fresh = voters.iter().copied().chain([node]).collect();
-        if let Err(why) = self.keeps_majority(&fresh) {
+        if let Err(why) = self.keeps_majority(&fresh).and_then(|()| self.lasts(node, true)) {
             return Reply::Refused(why);
         }
         self.apply(ChangeMembers::AddVoterIds(BTreeSet::from([node])), true).await
@@ -107,7 +109,7 @@ impl Room {
             return Reply::Changed;
         }
         let fresh = voters.iter().copied().filter(|voter| *voter != node).collect();
-        if let Err(why) = self.keeps_majority(&fresh) {
+        if let Err(why) = self.keeps_majority(&fresh).and_then(|()| self.lasts(node, false)) {
             return Reply::Refused(why);
         }
         if node == self.me {
@@ -156,8 +158,11 @@ impl Room {
             Some(to) => to,
             None => {
                 let matched = self.matched();
-                let others =
-                    voters.iter().filter(|voter| **voter != self.me && self.there(**voter));
+                let can = |voter: u64| {
+                    let known = self.census.fresh(voter);
+                    self.there(voter) && known.is_none_or(|known| known.report.writable)
+                };
+                let others = voters.iter().filter(|voter| **voter != self.me && can(**voter));
                 let best = others.max_by_key(|voter| matched.get(voter).copied().flatten());
                 let Some(best) = best else {
                     return Reply::Refused("no other voter answers that could lead".to_owned());
@@ -196,6 +201,27 @@ impl Room {
             voters.len(),
             missing.join(", ")
         ))
+    }
+
+    /// Whether the group would stay so, or change back by itself at once.
+    fn lasts(&self, node: u64, voter: bool) -> Result<(), String> {
+        let mut members = look(self);
+        for seen in members.iter_mut().filter(|seen| seen.node == node) {
+            seen.voter = voter;
+        }
+        match next(self.me, &members, self.peering.voters_max) {
+            Some(Step::Promote(back)) if back == node => Err(format!(
+                "{} would vote again at once: the cluster keeps one, three or five voters, as many as its nodes allow. Start it without \
+                 the role `voter`, or take it out",
+                named(node)
+            )),
+            Some(Step::Demote(_)) if voter => Err(
+                "there would be an even number of voters, which survives no more failures than one less: when there are two nodes more, \
+                 both vote by themselves"
+                    .to_owned(),
+            ),
+            _ => Ok(()),
+        }
     }
 
     /// Writes a change of the group into the log and waits until it is in force.

@@ -15,7 +15,7 @@ use openraft::raft::{
 };
 
 use super::book::Book;
-use super::link::{Link, Uncalled};
+use super::link::Uncalled;
 use super::ship;
 use super::wire::{Ask, Reply};
 use crate::config::{Cell, LogId, Vote};
@@ -32,7 +32,7 @@ pub(crate) struct Peers {
 /// The way to one of them.
 pub(crate) struct Peer {
     target: u64,
-    link: Option<Arc<Link>>,
+    book: Arc<Book>,
     /// The last entry it said it has, while this node leads.
     matched: Option<LogId>,
 }
@@ -41,14 +41,16 @@ impl RaftNetworkFactory<Cell> for Peers {
     type Network = Peer;
 
     async fn new_client(&mut self, target: u64, node: &openraft::impls::BasicNode) -> Peer {
-        Peer { target, link: self.book.link(target, &node.addr), matched: None }
+        // From now on it is in the book, until it is no member any more.
+        let _link = self.book.link(target, &node.addr);
+        Peer { target, book: self.book.clone(), matched: None }
     }
 }
 
 impl Peer {
     async fn call(&self, ask: &Ask, within: Duration) -> Result<Reply, RPCError<Cell>> {
-        let Some(link) = &self.link else {
-            let why = "this node has no peer address and calls nobody".to_owned();
+        let Some(link) = self.book.find(self.target) else {
+            let why = "it is no other member of this cluster".to_owned();
             return Err(unreachable(self.target, &Uncalled::NotSent(why)));
         };
         match link.call(ask, within).await {
@@ -144,8 +146,10 @@ impl RaftNetworkV2<Cell> for Peer {
         cancel: impl Future<Output = ReplicationClosed> + Send + 'static,
         _option: RPCOption,
     ) -> Result<SnapshotResponse<Cell>, StreamingError<Cell>> {
-        let Some(link) = &self.link else { return Err(garbled(self.target).into()) };
-        let shipped = ship::send(link, vote, snapshot.meta, snapshot.snapshot);
+        let Some(link) = self.book.find(self.target) else {
+            return Err(garbled(self.target).into());
+        };
+        let shipped = ship::send(&link, vote, snapshot.meta, snapshot.snapshot);
         tokio::select! {
             why = cancel => Err(StreamingError::Closed(why)),
             shipped = shipped => shipped.map_err(|why| {

@@ -15,11 +15,12 @@ use openraft::errors::{ClientWriteError, LinearizableReadError, RaftError};
 use tokio::sync::oneshot;
 
 use super::book::Book;
-use super::census::{Census, clock};
+use super::census::Census;
 use super::hello::{Card, Refusal};
 use super::ship::{self, Arriving};
 use super::wire::{Ask, Proposed, Reply, Report};
 use crate::admin::Identity;
+use crate::clock::{self, Watched};
 use crate::config::{Answer, Cell, Packet, Peering, Raft, Secret};
 use crate::fault::Fault;
 use crate::machine::{Shared, index};
@@ -37,6 +38,7 @@ pub(crate) struct Room {
     pub(crate) raft: Raft,
     pub(crate) shared: Arc<Shared>,
     pub(crate) gate: Arc<Gate>,
+    pub(crate) clock: Arc<Watched>,
     pub(crate) peering: Peering,
     /// Where its peers reach it.
     pub(crate) address: String,
@@ -52,16 +54,20 @@ pub(crate) struct Room {
 /// Who a member is: its identity, its address, and what it needs to have peers.
 type Who = (Identity, String, Option<Peering>);
 /// What a member has.
-type Has = (Arc<Book>, Raft, Arc<Shared>, Arc<Gate>);
+type Has = (Arc<Book>, Raft, Arc<Shared>, Arc<Gate>, Arc<Watched>);
 
 impl Room {
-    pub(crate) fn new((identity, address, peering): Who, (book, raft, shared, gate): Has) -> Room {
+    pub(crate) fn new(
+        (identity, address, peering): Who,
+        (book, raft, shared, gate, clock): Has,
+    ) -> Room {
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
         Room {
             book,
             raft,
             shared,
             gate,
+            clock,
             peering: peering.unwrap_or_else(|| Peering::new(nowhere, Secret::new(""))),
             address,
             census: Census::default(),
@@ -90,6 +96,16 @@ impl Room {
         self.raft.server_metrics().borrow_watched().current_leader
     }
 
+    /// Waits until somebody else leads: whoever waits for an answer of the old leader need not.
+    pub(crate) async fn deposed(&self, leader: u64) {
+        let mut seen = self.raft.server_metrics();
+        while seen.borrow_watched().current_leader.is_none_or(|now| now == leader) {
+            if seen.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
     /// How this node is.
     pub(crate) fn report(&self) -> Report {
         let applied = self.shared.progress().applied;
@@ -98,7 +114,8 @@ impl Room {
             votes: self.peering.votes,
             applied: index(applied.last),
             print: applied.print,
-            clock: clock(),
+            clock: clock::now(),
+            writable: !self.gate.is_shut(),
         }
     }
 
@@ -179,10 +196,12 @@ impl Room {
             let reply = match self.leader() {
                 Some(leader) if leader == self.me => self.read_index().await,
                 Some(leader) => match self.book.find(leader) {
-                    Some(link) => link
-                        .call(&Ask::Barrier, left)
-                        .await
-                        .unwrap_or_else(|why| Reply::Failed(why.to_string())),
+                    Some(link) => tokio::select! {
+                        reply = link.call(&Ask::Barrier, left) => {
+                            reply.unwrap_or_else(|why| Reply::Failed(why.to_string()))
+                        }
+                        () = self.deposed(leader) => Reply::NotLeader(None),
+                    },
                     None => Reply::NotLeader(None),
                 },
                 None => Reply::NotLeader(None),
@@ -218,7 +237,10 @@ impl Room {
 
     /// Puts another node's parcel into the log.
     async fn propose_for(&self, node: u64, parcel: Packet, theirs: u64) -> Proposed {
-        let mine = clock();
+        let mine = match self.clock.stamp() {
+            Ok(mine) => mine,
+            Err(why) => return Proposed::Not(format!("on the leader: {why}")),
+        };
         let skew = mine.abs_diff(theirs);
         if skew > self.peering.skew_ms_max {
             let why = format!(

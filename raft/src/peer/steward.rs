@@ -20,7 +20,7 @@ use super::members::LAG_MAX;
 use super::policy::{Seen, Step, next};
 use super::room::{Room, named};
 use super::wire::{Ask, Reply};
-use crate::cluster::Lead;
+use crate::cluster::{Lead, Link};
 use crate::config::Raft;
 use crate::fault::halt;
 
@@ -34,6 +34,8 @@ const SURE_EVERY: Duration = Duration::from_millis(200);
 const SURE_FOR: Duration = Duration::from_millis(1_500);
 /// How long a voter lets those before it try.
 const TURN: Duration = Duration::from_millis(150);
+/// How long a candidate waits before it stands again.
+const STAND_AGAIN: Duration = Duration::from_millis(400);
 /// A newcomer that has never connected for so long is forgotten.
 const STILLBORN_AFTER: Duration = Duration::from_secs(60);
 
@@ -80,36 +82,46 @@ pub(crate) async fn hurry(room: Arc<Room>) {
 pub(crate) async fn succeed(room: Arc<Room>) {
     let mut links = room.book.told.subscribe();
     while links.changed().await.is_ok() {
-        let gone: BTreeSet<u64> = {
-            let links = links.borrow_and_update();
-            links.iter().filter(|(_, link)| link.gone).map(|(node, _)| node.0).collect()
-        };
-        let Some(leader) = room.leader().filter(|leader| gone.contains(leader)) else { continue };
-        let voters = room.voters();
-        if !voters.contains(&room.me) {
-            continue;
-        }
-        let rank = voters.range(..room.me).filter(|voter| !gone.contains(voter)).count();
-        let turn = TURN * u32::try_from(rank).unwrap_or(u32::MAX);
-        let mut seen = room.raft.server_metrics();
-        let others = async {
-            while seen.borrow_watched().current_leader == Some(leader) {
-                if seen.changed().await.is_err() {
-                    break;
-                }
+        while let Some((leader, rank)) = vacancy(&room, &mut links) {
+            let turn = TURN * u32::try_from(rank).unwrap_or(u32::MAX);
+            if rank > 0 && tokio::time::timeout(turn, another(&room, leader)).await.is_ok() {
+                break;
             }
-        };
-        if tokio::time::timeout(turn, others).await.is_ok() && rank > 0 {
-            continue;
+            let request = {
+                let seen = room.raft.metrics();
+                let seen = seen.borrow_watched();
+                TransferLeaderRequest::new(seen.vote, room.me, None)
+            };
+            tracing::info!(leader = %NodeId(leader), "the leader's process is gone: standing for election");
+            match room.raft.handle_transfer_leader(request).await {
+                Ok(reply) => tracing::debug!(?reply, "stood for election"),
+                Err(why) => tracing::warn!(%why, "cannot stand for election"),
+            }
+            // It may not have won: others stood too, or its log was not on the disk yet.
+            let _won = tokio::time::timeout(STAND_AGAIN, another(&room, leader)).await;
         }
-        let request = {
-            let seen = room.raft.metrics();
-            let seen = seen.borrow_watched();
-            TransferLeaderRequest::new(seen.vote, room.me, None)
-        };
-        tracing::info!(leader = %NodeId(leader), "the leader's process is gone: standing for election");
-        if let Err(why) = room.raft.handle_transfer_leader(request).await {
-            tracing::warn!(%why, "cannot stand for election");
+    }
+}
+
+type Links = watch::Receiver<BTreeMap<NodeId, Link>>;
+
+/// The leader whose process is gone, and this voter's place among those that could lead; none: somebody leads, or this node cannot.
+fn vacancy(room: &Room, links: &mut Links) -> Option<(u64, usize)> {
+    let links = links.borrow_and_update();
+    let gone: BTreeSet<u64> =
+        links.iter().filter(|(_, link)| link.refused > 0).map(|(node, _)| node.0).collect();
+    let leader = room.leader().filter(|leader| gone.contains(leader))?;
+    let voters = room.voters();
+    let rank = voters.range(..room.me).filter(|voter| !gone.contains(voter)).count();
+    voters.contains(&room.me).then_some((leader, rank))
+}
+
+/// Waits until this leader leads no more, as far as this node knows.
+async fn another(room: &Room, leader: u64) {
+    let mut seen = room.raft.server_metrics();
+    while seen.borrow_watched().current_leader == Some(leader) {
+        if seen.changed().await.is_err() {
+            return;
         }
     }
 }
@@ -144,6 +156,10 @@ pub(crate) async fn report(room: Arc<Room>) {
             halt(&format!("{}'s copy differs from the others", named(room.me)), &why);
         }
         let off = room.census.astray(room.peering.skew_ms_max);
+        // Nobody contradicts it; if nobody was heard of it is not known, and stays as it was.
+        if off.is_none() && room.census.heard_of_lately() {
+            room.clock.believe();
+        }
         room.gate.stray(off.map(|off| {
             format!(
                 "the clock of this node is {:.1} s {} those of most others: set it",
@@ -151,8 +167,8 @@ pub(crate) async fn report(room: Arc<Room>) {
                 if off > 0 { "ahead of" } else { "behind" }
             )
         }));
-        if off.is_some() && room.leader() == Some(room.me) {
-            tracing::warn!("this node's clock is astray: somebody else should lead");
+        if let Some(why) = room.gate.why().filter(|_| room.leader() == Some(room.me)) {
+            tracing::warn!(why, "this node takes no writes: somebody else should lead");
             let _reply = room.hand_over(None).await;
         }
     }
@@ -209,7 +225,7 @@ fn half_changed(room: &Room) -> Option<BTreeSet<u64>> {
     if sets.len() > 1 { sets.last().cloned() } else { None }
 }
 
-fn look(room: &Room) -> Vec<Seen> {
+pub(crate) fn look(room: &Room) -> Vec<Seen> {
     let membership = room.membership();
     let voters: BTreeSet<u64> = membership.voter_ids().collect();
     let mut seen = Vec::new();
@@ -257,14 +273,19 @@ pub(crate) async fn stop_if_stopped(raft: Raft, closing: Arc<AtomicBool>) {
 /// Tells who leads, and whether that is certain.
 pub(crate) async fn watch_lead(room: Arc<Room>, told: watch::Sender<Lead>) {
     let mut seen = room.raft.server_metrics();
+    let mut acknowledged = room.raft.data_metrics();
     let mut pace = tokio::time::interval(SURE_EVERY);
     let peers = room.book.card.is_some();
+    // A new leader is sure as soon as a majority has answered it.
+    let mut elected = false;
     loop {
         tokio::select! {
             changed = seen.changed() => if changed.is_err() { return },
+            changed = acknowledged.changed(), if elected => if changed.is_err() { return },
             _ = pace.tick(), if peers => {}
         }
         let lead = room.lead();
+        elected = lead.leader == Some(NodeId(room.me)) && !lead.sure;
         told.send_if_modified(|old| std::mem::replace(old, lead) != lead);
     }
 }

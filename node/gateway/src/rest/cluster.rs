@@ -112,7 +112,9 @@ async fn shown(room: Arc<Room>) -> Answer<Read<v1::Cluster>> {
 fn drawn(room: &Room, view: &dyn View, sight: &Sight, status: &Status) -> v1::Cluster {
     let now = time::now();
     let mut members = sight.all(view);
-    members.retain(|member| member.state != MemberState::Left || member.raft.is_some());
+    // One that is lost and no member of the group any more was replaced or taken out.
+    let over = |state| matches!(state, MemberState::Left | MemberState::Lost);
+    members.retain(|member| !over(member.state) || member.raft.is_some());
     let reign = room.reigns.now().filter(|reign| status.leader == Some(reign.leader));
     let last = departure::list(view, DEPARTURES_SEEN_MAX).into_iter().next();
     let voters = u32::try_from(sight.voters().count()).unwrap_or(u32::MAX);
