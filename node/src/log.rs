@@ -18,7 +18,7 @@ pub(crate) enum Form {
 /// Begins to log with this filter: `info`, `oarlock_raft=debug,warn`. A second call changes nothing.
 pub(crate) fn begin(filter: &str, form: Form) -> Result<(), String> {
     // What the consensus library says of its own work is for those who ask for it by name.
-    let all = format!("openraft=warn,{filter}");
+    let all = format!("openraft=error,ractor_cluster=warn,{filter}");
     let filter = EnvFilter::try_new(all).map_err(|fault| format!("`{filter}`: {fault}"))?;
     let people = std::io::stderr().is_terminal();
     let json = form == Form::Json || (form == Form::Auto && !people);

@@ -17,7 +17,7 @@ mod prompt;
 mod watch;
 mod wire;
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -34,6 +34,8 @@ pub(crate) use prompt::live;
 
 /// The most nodes of one throw-away cluster.
 pub(crate) const NODES_MAX: usize = 9;
+/// Ports that are tried before the system is asked for one.
+const PORTS_TRIED_MAX: usize = 100;
 /// How long the nodes may take to find each other.
 const TOGETHER_MAX: Duration = Duration::from_secs(60);
 /// Between two looks whether they have.
@@ -61,6 +63,8 @@ pub(crate) struct Lab {
     folder: PathBuf,
     thrown_away: bool,
     name: String,
+    /// Whether there is a cluster to join.
+    founded: bool,
 }
 
 impl Drop for Lab {
@@ -87,19 +91,22 @@ impl Lab {
         let secret = secret(&folder)?;
         let wires = Wires::default();
         let thrown_away = plan.data.is_none();
-        let mut lab = Lab { nodes: Vec::new(), wires, folder, thrown_away, name };
+        let (nodes, founded) = (Vec::new(), false);
+        let mut lab = Lab { nodes, wires, folder, thrown_away, name, founded };
         for number in 0..plan.nodes {
             let place = lab.place(plan, number, &secret).await?;
             lab.nodes.push(Node::new(place));
         }
         let founder = lab.begin(0).await?;
-        lab.nodes[0].ready(founder).await?;
+        let ready = founder.ready().await;
+        lab.nodes[0].has(ready)?;
+        lab.founded = true;
         let mut begun = Vec::new();
         for number in 1..lab.nodes.len() {
             begun.push(lab.begin(number).await?);
         }
         for (node, begun) in lab.nodes.iter_mut().skip(1).zip(begun) {
-            node.ready(begun).await?;
+            node.has(begun.ready().await)?;
         }
         lab.together().await?;
         Ok(lab)
@@ -123,7 +130,6 @@ impl Lab {
             http: local(&http)?,
             peer: local(&inner)?,
             advertised: local(&outer)?,
-            join: self.nodes.first().map(|founder| founder.place.advertised),
             slots: plan.slots,
             secret: Arc::clone(secret),
         };
@@ -137,9 +143,19 @@ impl Lab {
         if !self.wires.has(name) {
             self.wires.open(name, bind(advertised.port()).await?, *peer);
         }
-        let begun = self.nodes[number].begin()?;
+        let join = self.join(number);
+        let begun = self.nodes[number].begin(&join)?;
         self.wires.is(begun.pid, &self.nodes[number].place.name);
         Ok(begun)
+    }
+
+    /// Whom a node without data asks for admission: the others, unless there is no cluster yet.
+    fn join(&self, number: usize) -> Vec<SocketAddr> {
+        if !self.founded {
+            return Vec::new();
+        }
+        let others = self.nodes.iter().enumerate().filter(|(other, _)| *other != number);
+        others.map(|(_, node)| node.place.advertised).collect()
     }
 
     /// Waits until every node votes.
@@ -204,13 +220,34 @@ impl Lab {
     }
 }
 
-/// Takes a port of this machine, or says who has it.
+/// Takes a port of this machine, or says who has it; 0: any free one.
+///
+/// Not one of those that the system hands out by itself: it would hand it to somebody's connection while a node is away, and the
+/// node could not come back to it.
 async fn bind(port: u16) -> Result<TcpListener, Fault> {
+    if port == 0 {
+        let (first, count) = below_the_systems();
+        for _ in 0..PORTS_TRIED_MAX {
+            let drawn = uuid::Uuid::now_v7().as_u128() % u128::from(count);
+            let port = first + u16::try_from(drawn).unwrap_or(0);
+            if let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await {
+                return Ok(listener);
+            }
+        }
+    }
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(|fault| {
         let what = format!("127.0.0.1:{port} cannot be used: {fault}");
         Fault::new(Exit::Conflict, what)
             .help("choose another first port with --port; --port 0 takes any free ones")
     })
+}
+
+/// Ports below those that the system hands out by itself: the first one, and how many.
+fn below_the_systems() -> (u16, u16) {
+    let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range");
+    let low = range.ok().and_then(|range| range.split_whitespace().next()?.parse().ok());
+    let low: u16 = low.filter(|low| *low > 10_000).unwrap_or(32_768);
+    (low - low / 4, low / 4)
 }
 
 /// The secret of the cluster: in its folder if it was there before, for whoever keeps the data.

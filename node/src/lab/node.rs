@@ -33,8 +33,6 @@ pub(super) struct Place {
     pub(super) peer: SocketAddr,
     /// Where they find it: our door.
     pub(super) advertised: SocketAddr,
-    /// Whom it asks for admission; none: it founds the cluster.
-    pub(super) join: Option<SocketAddr>,
     pub(super) slots: u32,
     pub(super) secret: Arc<str>,
 }
@@ -52,6 +50,25 @@ pub(super) struct Node {
 pub(super) struct Begun {
     pub(super) pid: u32,
     out: Lines<BufReader<ChildStdout>>,
+}
+
+impl Begun {
+    /// Waits until it says that it is ready; false: it does not.
+    pub(super) async fn ready(mut self) -> bool {
+        let said = tokio::time::timeout(READY_MAX, async {
+            while let Ok(Some(line)) = self.out.next_line().await {
+                let told: Value = serde_json::from_str(&line).unwrap_or_default();
+                if told["event"] == "ready" {
+                    return true;
+                }
+            }
+            false
+        });
+        let ready = matches!(said.await, Ok(true));
+        // Nothing else is expected, and whatever comes must not fill the pipe.
+        tokio::spawn(async move { while let Ok(Some(_)) = self.out.next_line().await {} });
+        ready
+    }
 }
 
 impl Node {
@@ -75,8 +92,8 @@ impl Node {
         json!({"name": self.place.name, "http": self.url(), "peer": peer, "pid": pid})
     }
 
-    /// Starts its process.
-    pub(super) fn begin(&mut self) -> Result<Begun, Fault> {
+    /// Starts its process. Without data it asks one of these for admission; if there is none, it founds the cluster.
+    pub(super) fn begin(&mut self, join: &[SocketAddr]) -> Result<Begun, Fault> {
         let place = &self.place;
         if self.child.is_some() {
             return Err(Fault::new(Exit::Conflict, format!("{} runs already", place.name)));
@@ -90,7 +107,7 @@ impl Node {
         let log = log.map_err(|fault| failed(&fault))?;
         let mut command = Command::new(program);
         for (name, _) in std::env::vars_os() {
-            if name.to_str().is_some_and(|name| name.starts_with("OARLOCK_")) {
+            if name.to_str().is_some_and(of_one_node) {
                 command.env_remove(name);
             }
         }
@@ -104,8 +121,9 @@ impl Node {
             .args(["--peer.listen", &place.peer.to_string()])
             .args(["--peer.advertise", &place.advertised.to_string()])
             .args(["--worker.slots", &place.slots.to_string()]);
-        if let Some(join) = place.join {
-            command.args(["--peer.join", &join.to_string()]);
+        if !join.is_empty() {
+            let others: Vec<String> = join.iter().map(SocketAddr::to_string).collect();
+            command.args(["--peer.join", &others.join(",")]);
         }
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log).kill_on_drop(true);
         // Ctrl-C at the prompt is for us, not for them.
@@ -118,20 +136,9 @@ impl Node {
         Ok(Begun { pid, out: BufReader::new(out).lines() })
     }
 
-    /// Waits until it says that it is ready.
-    pub(super) async fn ready(&mut self, mut begun: Begun) -> Result<(), Fault> {
-        let said = tokio::time::timeout(READY_MAX, async {
-            while let Ok(Some(line)) = begun.out.next_line().await {
-                let told: Value = serde_json::from_str(&line).unwrap_or_default();
-                if told["event"] == "ready" {
-                    return true;
-                }
-            }
-            false
-        });
-        if matches!(said.await, Ok(true)) {
-            // Nothing else is expected, and whatever comes must not fill the pipe.
-            tokio::spawn(async move { while let Ok(Some(_)) = begun.out.next_line().await {} });
+    /// Whether it became ready; if not, what it said last.
+    pub(super) fn has(&self, become_ready: bool) -> Result<(), Fault> {
+        if become_ready {
             return Ok(());
         }
         let what = format!("{} did not become ready", self.place.name);
@@ -193,6 +200,12 @@ impl Node {
         let name = &self.place.name;
         Fault::new(Exit::Conflict, format!("{name} does not run; start it: nodes start {name}"))
     }
+}
+
+/// Whether a variable says something that the nodes cannot share. Settings like `OARLOCK_RAFT__SNAPSHOT_EVERY` are for all.
+fn of_one_node(variable: &str) -> bool {
+    let Some(name) = variable.strip_prefix("OARLOCK_") else { return false };
+    !name.contains("__") || name.starts_with("PEER__")
 }
 
 fn pid_of(child: &Child) -> Option<Pid> {

@@ -23,6 +23,8 @@ use crate::serve::Stops;
 const DRAIN: Duration = Duration::from_secs(1);
 /// How busy a demonstration is.
 const DEMO_RATE: f64 = 10.0;
+/// How long it may take to see how things stand before something is broken.
+const BEFORE_MAX: Duration = Duration::from_secs(1);
 /// Between two looks whether a node has ended by itself.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// Lines that may wait to be read or told.
@@ -58,7 +60,7 @@ pub(crate) async fn live(session: &Session, plan: &Plan) -> Result<(), Fault> {
                 },
             },
             Some(sentence) = told.recv() => desk.above(&sentence),
-            () = tokio::time::sleep(LOOK_EVERY) => desk.look(),
+            () = tokio::time::sleep(LOOK_EVERY) => desk.look().await,
             () = stops.next() => break,
         }
     }
@@ -100,11 +102,11 @@ impl Desk<'_> {
         }
     }
 
-    fn look(&mut self) {
+    async fn look(&mut self) {
         let mut ended = Vec::new();
         for node in &mut self.lab.nodes {
             if let Some(sentence) = node.ended() {
-                self.lab.wires.shut(&node.place.name);
+                self.lab.wires.shut(&node.place.name).await;
                 ended.push(sentence);
             }
         }
@@ -122,7 +124,7 @@ impl Desk<'_> {
             Order::Stop(name) => {
                 let at = self.lab.find(&name)?;
                 self.lab.nodes[at].stop(DRAIN).await;
-                self.lab.wires.shut(&name);
+                self.lab.wires.shut(&name).await;
                 self.did(&format!("{name} was stopped in order"));
             }
             Order::Pause(name) => self.pause(&name).await?,
@@ -134,8 +136,15 @@ impl Desk<'_> {
             Order::Start(name) => {
                 let at = self.lab.find(&name)?;
                 let begun = self.lab.begin(at).await?;
-                self.lab.nodes[at].ready(begun).await?;
-                self.did(&format!("{name} is back"));
+                self.did(&format!("{name} is started"));
+                // Not waited for: without a majority it is ready when others are started, too.
+                let tell = self.tell.clone();
+                tokio::spawn(async move {
+                    let how = if begun.ready().await { "is back" } else { "did not become ready" };
+                    let now = clock(Timestamp::now());
+                    // Whoever does not listen any more has stopped the cluster.
+                    let _ = tell.send(format!("{now} {name} {how}")).await;
+                });
             }
             Order::Partition(groups) => {
                 for name in groups.iter().flatten() {
@@ -164,8 +173,8 @@ impl Desk<'_> {
         let at = self.lab.find(name)?;
         let (broken, before) = self.before(name, "killed").await;
         let broken = Break { at: Timestamp::now(), since: Instant::now(), ..broken };
+        self.lab.wires.shut(name).await;
         self.lab.nodes[at].kill().await?;
-        self.lab.wires.shut(name);
         self.did(&format!("{name} was killed (SIGKILL)"));
         self.follow(broken, before);
         Ok(())
@@ -183,13 +192,15 @@ impl Desk<'_> {
 
     /// How things stand before something is broken.
     async fn before(&self, name: &str, what: &'static str) -> (Break, Vec<String>) {
-        let (mut led, mut term, mut runs) = (false, 0, Vec::new());
-        if let Ok(client) = self.lab.client()
-            && let Ok(cluster) = client.cluster().await
-        {
-            (led, term) = (cluster.leader.as_deref() == Some(name), cluster.term);
-            runs = watch::unfinished(&client).await;
-        }
+        let looking = async {
+            let client = self.lab.client().ok()?;
+            let cluster = client.cluster().await.ok()?;
+            let led = cluster.leader.as_deref() == Some(name);
+            Some((led, cluster.term, watch::unfinished(&client).await))
+        };
+        // Without a majority nobody can say, and whoever wants to break more need not wait.
+        let seen = tokio::time::timeout(BEFORE_MAX, looking).await.ok().flatten();
+        let (led, term, runs) = seen.unwrap_or_default();
         let (at, since) = (Timestamp::now(), Instant::now());
         (Break { node: name.to_owned(), what, led, term, at, since }, runs)
     }

@@ -61,10 +61,13 @@ impl Wires {
         lock(&self.doors).contains_key(to)
     }
 
-    /// Takes the door to a node away.
-    pub(super) fn shut(&self, to: &str) {
-        if let Some(door) = lock(&self.doors).remove(to) {
+    /// Takes the door to a node away; whoever is inside stays.
+    pub(super) async fn shut(&self, to: &str) {
+        let door = lock(&self.doors).remove(to);
+        if let Some(door) = door {
             door.abort();
+            // Until it is gone its port is not free. That it was ended is no news.
+            let _ended = door.await;
         }
     }
 

@@ -16,7 +16,7 @@ use super::tables::{CLUSTER, NODES};
 use crate::again::Again;
 use crate::ask::Session;
 use crate::fault::{Exit, Fault};
-use crate::output::{Rest, Tint, ago, body, moment, tint_of};
+use crate::output::{Format, Rest, Tint, ago, body, moment, tint_of};
 
 /// How long each node may take to say how it is.
 const WORD_MAX: Duration = Duration::from_millis(500);
@@ -125,15 +125,16 @@ fn told(session: &Session, cluster: &Cluster, said: &str) -> Result<(), Fault> {
 async fn status(session: &Session, client: &Client) -> Result<(), Fault> {
     let cluster = client.cluster().await?;
     let sound = if cluster.sure { Ok(()) } else { Err(Fault::silent(Exit::Unreachable)) };
-    if !session.out.for_people() {
-        if session.out.asked.is_some() {
-            session.out.value(&body(&cluster));
-            return sound;
+    let out = &session.out;
+    let screen = matches!(out.asked, Some(Format::Table | Format::Wide));
+    if !out.for_people() && !screen {
+        if out.asked.is_some() {
+            out.value(&body(&cluster));
+        } else {
+            out.list(&CLUSTER, rows(&cluster, &asked(&cluster).await), &Rest::default())?;
         }
-        session.out.list(&CLUSTER, rows(&cluster, &asked(&cluster).await), &Rest::default())?;
         return sound;
     }
-    let out = &session.out;
     let name = out.paint(Tint::Strong.style(), "CLUSTER");
     let health = out.paint(tint_of(&cluster.health).style(), &cluster.health);
     out.data(&format!("{name}  {}\n\n", headline(&cluster, &health, Timestamp::now())));
