@@ -8,7 +8,7 @@ use serde::Serialize;
 use tokio::task::JoinSet;
 
 use crate::door::{Ask, Door};
-use crate::node::Node;
+use crate::node::Target;
 use crate::plan::Step;
 
 /// Unmeasured, so that connections, caches and memory are warm.
@@ -52,7 +52,11 @@ struct Seen {
 }
 
 /// Applies the step's workflow, warms up, measures.
-pub(crate) async fn measure(node: &Node, step: &Step, length: Duration) -> anyhow::Result<Figure> {
+pub(crate) async fn measure(
+    node: &Target,
+    step: &Step,
+    length: Duration,
+) -> anyhow::Result<Figure> {
     let mut door = Door::connect(node.address).await?;
     let apply = Ask::new("POST", "/api/v1/workflows", "application/yaml", &step.file);
     door.ask(&apply).await.context("the workflow was not accepted")?;

@@ -6,11 +6,14 @@
 //!
 //! ```text
 //! main ─▶ disk (how fast is an fsync here?) ─▶ node (start the binary) ─▶ idle ─▶ plan (what to run) ─▶ load ─▶ report
+//!                                           └▶ lab (start three) ─────────────────────────────▶ load ─▶ failover ─▶ report
 //! ```
 
 mod disk;
 mod door;
+mod failover;
 mod idle;
+mod lab;
 mod load;
 mod node;
 mod plan;
@@ -21,6 +24,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
+use failover::Loss;
 
 /// Measures Oarlock on this machine.
 #[derive(Debug, Parser)]
@@ -34,6 +38,8 @@ struct Args {
 enum What {
     /// One node, its disk and this load on the same machine.
     Single(Single),
+    /// Three nodes on this machine: the same load, and how long nothing moves when one of them goes.
+    Cluster(Cluster),
 }
 
 /// What `single` may be told.
@@ -62,18 +68,46 @@ struct Single {
     only: String,
 }
 
+/// What `cluster` may be told.
+#[derive(Debug, clap::Args)]
+struct Cluster {
+    /// Length of each measurement of throughput in seconds; 0: none.
+    #[arg(long, default_value_t = 5)]
+    seconds: u64,
+    /// How often the leader is killed, and as often the owner of a workflow.
+    #[arg(long, default_value_t = 25)]
+    kills: u32,
+    /// How often the owner of a workflow is stopped in order.
+    #[arg(long, default_value_t = 10)]
+    stops: u32,
+    /// The binary to measure; default: `oarlock` beside this program.
+    #[arg(long)]
+    node_binary: Option<PathBuf>,
+    /// Where the nodes and the disk probe write; default: a temporary directory.
+    #[arg(long)]
+    data: Option<PathBuf>,
+    /// Attempts that each node's worker runs at once.
+    #[arg(long, default_value_t = 256)]
+    slots: u32,
+    /// Also write the figures here, as JSON.
+    #[arg(long)]
+    json: Option<PathBuf>,
+}
+
 fn main() -> anyhow::Result<()> {
-    let What::Single(args) = Args::parse().what;
+    let what = Args::parse().what;
     // The load shares the machine with what it measures: one thread is enough, and leaves the other core to the node.
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(single(args))
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        match what {
+            What::Single(args) => single(args).await,
+            What::Cluster(args) => cluster(args).await,
+        }
+    })
 }
 
 async fn single(args: Single) -> anyhow::Result<()> {
-    let scratch = match &args.data {
-        Some(dir) => tempfile::tempdir_in(dir),
-        None => tempfile::tempdir(),
-    }
-    .context("no directory to work in: name one with --data")?;
+    let scratch = scratch(args.data.as_ref())?;
     let before = disk::probe(scratch.path(), Duration::from_secs(1))?;
     let node = node::Node::start(args.node_binary, scratch.path().join("node"), args.slots).await?;
     let idle = match args.idle_seconds {
@@ -82,17 +116,49 @@ async fn single(args: Single) -> anyhow::Result<()> {
     };
     let mut figures = Vec::new();
     for step in plan::single().into_iter().filter(|step| step.name().contains(&args.only)) {
-        figures.push(load::measure(&node, &step, Duration::from_secs(args.seconds)).await?);
+        figures
+            .push(load::measure(&node.target(), &step, Duration::from_secs(args.seconds)).await?);
     }
     let memory = node.resident_bytes();
     node.stop().await?;
     let after = disk::probe(scratch.path(), Duration::from_secs(1))?;
     let disk = disk::Disk::of(&before, &after)?;
-    let report = report::Report::new(disk, idle, memory, figures);
-    report.print();
-    if let Some(file) = args.json {
-        std::fs::write(&file, serde_json::to_vec_pretty(&report)?)
-            .with_context(|| format!("cannot write {}", file.display()))?;
+    let report = report::Report::new(disk, idle, memory, figures, Vec::new());
+    report.show(args.json.as_deref())
+}
+
+async fn cluster(args: Cluster) -> anyhow::Result<()> {
+    let scratch = scratch(args.data.as_ref())?;
+    let before = disk::probe(scratch.path(), Duration::from_secs(1))?;
+    let mut lab =
+        lab::Lab::start(args.node_binary, &scratch.path().join("cluster"), args.slots).await?;
+    let mut figures = Vec::new();
+    let leader = lab.healthy().await?;
+    for step in plan::cluster().into_iter().filter(|_| args.seconds > 0) {
+        let target = lab.target(&leader)?;
+        figures.push(load::measure(&target, &step, Duration::from_secs(args.seconds)).await?);
     }
-    Ok(())
+    failover::prepare(&lab).await?;
+    let mut gaps = Vec::new();
+    for (loss, times) in [
+        (Loss::LeaderKilled, args.kills),
+        (Loss::OwnerKilled, args.kills),
+        (Loss::OwnerStopped, args.stops),
+    ] {
+        if times > 0 {
+            gaps.push(failover::measure(&mut lab, loss, times).await?);
+        }
+    }
+    drop(lab);
+    let after = disk::probe(scratch.path(), Duration::from_secs(1))?;
+    let disk = disk::Disk::of(&before, &after)?;
+    report::Report::new(disk, None, None, figures, gaps).show(args.json.as_deref())
+}
+
+fn scratch(data: Option<&PathBuf>) -> anyhow::Result<tempfile::TempDir> {
+    let made = match data {
+        Some(dir) => tempfile::tempdir_in(dir),
+        None => tempfile::tempdir(),
+    };
+    made.context("no directory to work in: name one with --data")
 }

@@ -12,6 +12,30 @@ use tokio::process::{Child, Command};
 /// What /proc counts time in: a hundredth of a second on every Linux.
 const TICK: Duration = Duration::from_millis(10);
 
+/// What a load is sent to, and whose processor time it costs.
+#[derive(Debug, Clone)]
+pub(crate) struct Target {
+    /// The door.
+    pub(crate) address: SocketAddr,
+    /// The processes.
+    pub(crate) pids: Vec<u32>,
+}
+
+impl Target {
+    /// What they have used of the processors so far, user and system time together, where /proc tells.
+    pub(crate) fn cpu(&self) -> Option<Duration> {
+        self.pids.iter().map(|pid| cpu(*pid)).sum()
+    }
+}
+
+/// The binary to measure: the one named, or the one beside this program.
+pub(crate) fn beside(binary: Option<PathBuf>) -> anyhow::Result<PathBuf> {
+    match binary {
+        Some(binary) => Ok(binary),
+        None => Ok(std::env::current_exe()?.with_file_name("oarlock")),
+    }
+}
+
 /// A running node.
 pub(crate) struct Node {
     process: Child,
@@ -26,10 +50,7 @@ impl Node {
         data: PathBuf,
         slots: u32,
     ) -> anyhow::Result<Node> {
-        let binary = match binary {
-            Some(binary) => binary,
-            None => std::env::current_exe()?.with_file_name("oarlock"),
-        };
+        let binary = beside(binary)?;
         std::fs::create_dir_all(&data)?;
         let log = data.with_extension("log");
         let mut process = Command::new(&binary)
@@ -70,19 +91,28 @@ impl Node {
 
     /// What it has used of the processors so far, user and system time together, where /proc tells.
     pub(crate) fn cpu(&self) -> Option<Duration> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id()?)).ok()?;
-        // The name in brackets may hold blanks; what follows it does not. User and system time are fields 14 and 15.
-        let (_, fields) = stat.rsplit_once(')')?;
-        let mut times = fields.split_whitespace().skip(11);
-        let user: u64 = times.next()?.parse().ok()?;
-        let system: u64 = times.next()?.parse().ok()?;
-        Some(TICK.saturating_mul(u32::try_from(user + system).ok()?))
+        self.target().cpu()
+    }
+
+    /// Where the load goes.
+    pub(crate) fn target(&self) -> Target {
+        Target { address: self.address, pids: self.process.id().into_iter().collect() }
     }
 
     /// Ends it. What it wrote is thrown away, so nobody waits for a drain.
     pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
         self.process.kill().await.context("the node did not end")
     }
+}
+
+fn cpu(pid: u32) -> Option<Duration> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name in brackets may hold blanks; what follows it does not. User and system time are fields 14 and 15.
+    let (_, fields) = stat.rsplit_once(')')?;
+    let mut times = fields.split_whitespace().skip(11);
+    let user: u64 = times.next()?.parse().ok()?;
+    let system: u64 = times.next()?.parse().ok()?;
+    Some(TICK.saturating_mul(u32::try_from(user + system).ok()?))
 }
 
 async fn ready_line(stdout: tokio::process::ChildStdout) -> anyhow::Result<serde_json::Value> {

@@ -74,6 +74,12 @@ pub(crate) fn single() -> Vec<Step> {
     steps
 }
 
+/// Three nodes: no-op tasks at three loads, a chain, submissions.
+pub(crate) fn cluster() -> Vec<Step> {
+    let alike = |step: &Step| ["noop", "chain10", "submit"].contains(&step.workflow);
+    single().into_iter().filter(alike).collect()
+}
+
 fn chain(name: &str, length: usize) -> String {
     let mut file = format!("kind: workflow\nname: {name}\ntasks:\n");
     for step in 0..length {

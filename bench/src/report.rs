@@ -1,8 +1,12 @@
 //! The figures as a table for people and as JSON for programs, with the disk and the machine beside them.
 
+use std::path::Path;
+
+use anyhow::Context;
 use serde::Serialize;
 
 use crate::disk::Disk;
+use crate::failover::Gap;
 use crate::idle::Idle;
 use crate::load::Figure;
 
@@ -21,6 +25,9 @@ pub(crate) struct Report {
     resident_bytes: Option<u64>,
     /// One a measurement.
     figures: Vec<Figure>,
+    /// How long nothing moved when a node went.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    gaps: Vec<Gap>,
 }
 
 impl Report {
@@ -30,14 +37,22 @@ impl Report {
         idle: Option<Idle>,
         resident_bytes: Option<u64>,
         figures: Vec<Figure>,
+        gaps: Vec<Gap>,
     ) -> Report {
         let command = std::env::args().collect::<Vec<_>>().join(" ");
-        Report { command, machine: machine(), disk, idle, resident_bytes, figures }
+        Report { command, machine: machine(), disk, idle, resident_bytes, figures, gaps }
     }
 
-    /// To standard output.
+    /// To standard output, and to a file if one is named.
+    pub(crate) fn show(&self, file: Option<&Path>) -> anyhow::Result<()> {
+        self.print();
+        let Some(file) = file else { return Ok(()) };
+        std::fs::write(file, serde_json::to_vec_pretty(self)?)
+            .with_context(|| format!("cannot write {}", file.display()))
+    }
+
     #[expect(clippy::print_stdout, reason = "the table is what this program is for")]
-    pub(crate) fn print(&self) {
+    fn print(&self) {
         println!("machine   {}", self.machine);
         println!(
             "disk      4 KiB append + fdatasync: p50 {} us, p99 {} us ({} samples)",
@@ -55,6 +70,16 @@ impl Report {
         if let Some(bytes) = self.resident_bytes {
             println!("memory    {} MiB resident after the load", bytes >> 20);
         }
+        if !self.figures.is_empty() {
+            self.print_figures();
+        }
+        if !self.gaps.is_empty() {
+            self.print_gaps();
+        }
+    }
+
+    #[expect(clippy::print_stdout, reason = "the table is what this program is for")]
+    fn print_figures(&self) {
         println!();
         println!(
             "{:<14} {:>9} {:>11} {:>9} {:>9} {:>9} {:>9} {:>10} {:>12} {:>12} {:>6}",
@@ -84,6 +109,28 @@ impl Report {
                 figure.cpu_us_per_task.map_or("-".to_owned(), |each| format!("{each:.0}")),
                 figure.fsyncs_per_task.map_or("-".to_owned(), |each| format!("{each:.3}")),
                 figure.busy
+            );
+        }
+    }
+
+    #[expect(clippy::print_stdout, reason = "the table is what this program is for")]
+    fn print_gaps(&self) {
+        println!();
+        println!(
+            "{:<14} {:>6} {:>8} {:>8} {:>8} {:>13} {:>14}",
+            "no progress", "times", "p50 ms", "p99 ms", "max ms", "given up p50", "no leader p50"
+        );
+        for gap in &self.gaps {
+            let shown = |ms: Option<u64>| ms.map_or("-".to_owned(), |ms| ms.to_string());
+            println!(
+                "{:<14} {:>6} {:>8} {:>8} {:>8} {:>13} {:>14}",
+                gap.what,
+                gap.times,
+                gap.p50_ms,
+                gap.p99_ms,
+                gap.max_ms,
+                shown(gap.noticed_p50_ms),
+                shown(gap.election_p50_ms)
             );
         }
     }

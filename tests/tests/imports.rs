@@ -144,6 +144,7 @@ const LAWS: [Law; 9] = [
             "clap",
             "hdrhistogram",
             "httparse",
+            "jiff",
             "serde",
             "serde_json",
             "tempfile",
