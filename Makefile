@@ -25,6 +25,7 @@ demo: setup
 	@sh examples/demo.sh "$(CARGO_TARGET_DIR)/release/oarlock"
 
 test: setup
+	@sh .ci/setup-clock
 	cargo verify
 
 bench: setup

@@ -4,6 +4,7 @@
 //! which knows how to start a node and what to wait for. The program must have been built before: `cargo verify test` does it.
 
 mod cancel;
+mod cluster;
 mod convert;
 mod disk;
 mod doors;

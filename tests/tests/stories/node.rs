@@ -32,6 +32,7 @@ pub(crate) struct Place {
     folder: TempDir,
     data: PathBuf,
     port: u16,
+    env: Vec<(&'static str, String)>,
 }
 
 /// One life of a node.
@@ -52,7 +53,7 @@ pub(crate) struct Said {
 
 /// A port of this place's own. Not one of those that the system hands out by itself (from 32768 on): it would hand it to some
 /// client's connection between two lives of the node, and the second life would find it taken.
-fn port() -> u16 {
+pub(crate) fn port() -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let (first, count) = (20_000, 12_000);
     let begin = std::process::id().wrapping_mul(61);
@@ -69,12 +70,18 @@ impl Place {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let data = folder.path().join("data");
         // A node comes back at the same address, so that clients find it again.
-        Place { folder, data, port: port() }
+        Place { folder, data, port: port(), env: Vec::new() }
     }
 
     /// The same with the data somewhere else.
     pub(crate) fn with_data(data: &Path) -> Place {
         Place { data: data.to_path_buf(), ..Place::new() }
+    }
+
+    /// The same with a variable that all its nodes see.
+    pub(crate) fn see(mut self, name: &'static str, value: impl Into<String>) -> Place {
+        self.env.push((name, value.into()));
+        self
     }
 
     /// A folder of the story's own, beside the data.
@@ -115,6 +122,7 @@ impl Place {
             .args(words)
             .args(["--port", &self.port.to_string()])
             .env_remove("OARLOCK_ADDR")
+            .envs(self.env.iter().map(|(name, value)| (name, value)))
             .current_dir(self.folder.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -261,7 +269,7 @@ pub(crate) async fn until(at_most: Duration, what: &str, mut look: impl AsyncFnM
     }
 }
 
-fn patient(address: &str) -> Client {
+pub(crate) fn patient(address: &str) -> Client {
     let builder = Client::builder().addr(address).timeout(PATIENCE_MAX).attempts_max(1000);
     builder.build().expect("the address is one")
 }

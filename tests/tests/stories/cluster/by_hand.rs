@@ -1,0 +1,149 @@
+//! Three nodes as the guide starts them: each by its own command, with a secret and the address of any other.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use oarlock_client::Client;
+use oarlock_client::v1::Cluster;
+
+use super::whole::whole;
+use super::work::Work;
+use crate::node::{Node, Place, patient, port, until};
+
+/// How long nodes may take to find each other, and to find that something is wrong.
+const FIND_MAX: Duration = Duration::from_secs(30);
+/// The library that shows a process another time of day; `make test` installs it.
+const FAKETIME: &str = "libfaketimeMT.so.1";
+
+/// Three nodes, and where their peers reach them.
+struct Three {
+    nodes: Vec<Node>,
+    peers: Vec<u16>,
+    places: Vec<Place>,
+}
+
+impl Three {
+    /// Founds a cluster at the first place, which the others join; they know each other by a secret.
+    async fn start(places: Vec<Place>) -> Three {
+        let places =
+            places.into_iter().map(|place| place.see("OARLOCK_PEER__SECRET", "three in one boat"));
+        let places: Vec<Place> = places.collect();
+        let peers: Vec<u16> = places.iter().map(|_| port()).collect();
+        let mut three = Three { nodes: Vec::new(), peers, places };
+        for at in 0..three.places.len() {
+            let node = three.begin(at, three.peers[at]);
+            three.nodes.push(node);
+        }
+        until(FIND_MAX, "three vote", async || three.cluster().await.voters == 3).await;
+        three
+    }
+
+    /// Starts the node at a place, with its peers at this port.
+    fn begin(&self, at: usize, peer: u16) -> Node {
+        let (name, listen) = (format!("n{}", at + 1), format!("127.0.0.1:{peer}"));
+        let mut words = vec!["--node", &name, "--peer-listen", &listen];
+        let first = format!("127.0.0.1:{}", self.peers[0]);
+        if at > 0 {
+            words.extend(["--join", &first]);
+        }
+        self.places[at].start_with(&words)
+    }
+
+    /// The cluster as the first node sees it.
+    async fn cluster(&self) -> Cluster {
+        self.nodes[0].client().cluster().await.expect("it answers")
+    }
+
+    fn client(&self) -> Client {
+        let all: Vec<&str> = self.nodes.iter().map(Node::address).collect();
+        patient(&all.join(","))
+    }
+
+    fn each(&self) -> Vec<Client> {
+        self.nodes.iter().map(Node::client).collect()
+    }
+}
+
+fn places() -> Vec<Place> {
+    (0..3).map(|_| Place::new()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_moved_to_another_address_is_found_again() {
+    let mut three = Three::start(places()).await;
+    let work = Work::begin(&three.client(), three.each(), three.places[0].folder()).await;
+    let moved = three.nodes.remove(2);
+    assert!(moved.stop().success());
+    let new = port();
+    three.nodes.push(three.begin(2, new));
+    let address = format!("127.0.0.1:{new}");
+    until(FIND_MAX, "the others know where it is now", async || {
+        let members = three.cluster().await.members;
+        let found = members.iter().find(|member| member.name == "n3").expect("it is a member");
+        found.peer_address.as_ref() == Some(&address) && found.unreachable.is_none()
+    })
+    .await;
+    work.goes_on(20).await;
+    whole(&three.client(), &three.each(), work).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_is_ten_minutes_wrong_harms_nobody() {
+    let Some(faketime) = faketime() else {
+        println!("left out: libfaketime is not installed, and `make test` could not install it");
+        return;
+    };
+    let mut places = places();
+    let time = places[2].folder().join("time");
+    tell(&time, "+0");
+    let last = places.pop().expect("three places");
+    let last = last
+        .see("LD_PRELOAD", faketime.to_string_lossy())
+        .see("FAKETIME_TIMESTAMP_FILE", time.to_string_lossy())
+        .see("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+        .see("FAKETIME_NO_CACHE", "1");
+    places.push(last);
+    let three = Three::start(places).await;
+    let work = Work::begin(&three.client(), three.each(), three.places[0].folder()).await;
+    for (wrong, leads) in [("+600", false), ("-600", false), ("+600", true), ("-600", true)] {
+        if leads {
+            three.client().step_down(Some("n3")).await.expect("it is a voter");
+        }
+        tell(&time, wrong);
+        until(FIND_MAX, "it notices, takes no writes and does not lead", async || {
+            let raft = three.nodes[2].client().raft().await.expect("it answers");
+            raft.read_only.is_some_and(|why| why.contains("clock")) && raft.standing != "leader"
+        })
+        .await;
+        work.goes_on(20).await;
+        let (runs, _) = three.client().runs().take(5).await.expect("a list");
+        for run in runs {
+            let started: jiff::Timestamp = run.created_at.parse().expect("a moment");
+            let off = jiff::Timestamp::now().duration_since(started).abs();
+            assert!(off < jiff::SignedDuration::from_mins(5), "the log's time went astray: {off}");
+        }
+        tell(&time, "+0");
+        until(FIND_MAX, "it takes writes again", async || {
+            let raft = three.nodes[2].client().raft().await.expect("it answers");
+            raft.read_only.is_none()
+        })
+        .await;
+        work.goes_on(5).await;
+    }
+    whole(&three.client(), &three.each(), work).await;
+}
+
+/// Sets the clock of whoever reads this file, all at once.
+fn tell(file: &Path, offset: &str) {
+    let next = file.with_extension("next");
+    std::fs::write(&next, offset).expect("the folder is there");
+    std::fs::rename(next, file).expect("the folder is there");
+}
+
+fn faketime() -> Option<PathBuf> {
+    let known = ["/usr/lib", "/usr/lib64"].into_iter().map(PathBuf::from);
+    let below = known.clone().filter_map(|lib| std::fs::read_dir(lib).ok()).flatten().flatten();
+    let all = below.map(|entry| entry.path()).chain(known);
+    let mut libraries = all.map(|folder| folder.join("faketime").join(FAKETIME));
+    libraries.find(|library| library.exists())
+}
