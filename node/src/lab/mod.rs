@@ -20,6 +20,7 @@ mod wire;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use oarlock_client::Client;
@@ -34,6 +35,8 @@ pub(crate) use prompt::live;
 
 /// The most nodes of one throw-away cluster.
 pub(crate) const NODES_MAX: usize = 9;
+/// The next port that is tried, counted from this process's first.
+static NEXT: AtomicU32 = AtomicU32::new(0);
 /// Ports that are tried before the system is asked for one.
 const PORTS_TRIED_MAX: usize = 100;
 /// How long the nodes may take to find each other.
@@ -228,8 +231,10 @@ async fn bind(port: u16) -> Result<TcpListener, Fault> {
     if port == 0 {
         let (first, count) = below_the_systems();
         for _ in 0..PORTS_TRIED_MAX {
-            let drawn = uuid::Uuid::now_v7().as_u128() % u128::from(count);
-            let port = first + u16::try_from(drawn).unwrap_or(0);
+            // Each process begins elsewhere, so that two clusters keep out of each other's way.
+            let place = std::process::id().wrapping_mul(61);
+            let place = place.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+            let port = first + u16::try_from(place % u32::from(count)).unwrap_or(0);
             if let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await {
                 return Ok(listener);
             }
