@@ -22,8 +22,14 @@ const PROBE_EVERY: Duration = Duration::from_millis(10);
 const PROBE_MAX: Duration = Duration::from_secs(20);
 /// How long nothing may move before the measurement has failed.
 const GAP_MAX: Duration = Duration::from_secs(60);
-/// The workflow of the probes.
-const PROBE: &str = "kind: workflow\nname: probe\ntasks:\n  only:\n    noop: {}\n";
+/// The workflow of the probes. Its second task has an expression, which only whoever drives the workflow evaluates.
+const PROBE: &str = "\
+kind: workflow
+name: probe
+tasks:
+  first: {noop: {output: {n: 1}}}
+  last: {needs: [first], noop: {output: {n: \"${{ tasks.first.output.n }}\"}}}
+";
 /// Its role.
 const ROLE: &str = "dag-probe-1-of-1";
 
@@ -118,17 +124,22 @@ async fn lose(lab: &mut Lab, loss: Loss) -> anyhow::Result<Seen> {
         Loss::LeaderKilled | Loss::OwnerKilled => ("kill", "was killed (SIGKILL)"),
     };
     let others = lab.others(&node);
-    let (begin, at) = (Instant::now(), now_ms()?);
+    let (mut begin, mut at) = (Instant::now(), now_ms()?);
     lab.type_in(&format!("nodes {verb} {node}")).await?;
     if loss != Loss::OwnerStopped {
-        lab.hear(&format!("{node} {did}")).await?;
+        // The prompt says when it was killed, to the millisecond; before that it looked how things stood.
+        let line = lab.hear(&format!("{node} {did}")).await?;
+        let killed = line.split(' ').next().and_then(moment);
+        let killed = killed.with_context(|| format!("no moment: {line}"))?;
+        let ago = Duration::from_millis(now_ms()?.saturating_sub(killed));
+        (begin, at) = (Instant::now().checked_sub(ago).context("a moment ago")?, killed);
     }
     let gap = progress(&others, begin).await?;
     if loss == Loss::OwnerStopped {
         lab.hear(&format!("{node} {did}")).await?;
     }
-    let cluster = told(&others, &node).await?;
-    let noticed_ms = moment(&cluster["last"]["at"]).map(|noticed| noticed.saturating_sub(at));
+    let (cluster, noticed) = told(&others, &node, at).await?;
+    let noticed_ms = Some(noticed.saturating_sub(at));
     let election_ms = cluster["election_ms"].as_u64().filter(|_| loss == Loss::LeaderKilled);
     lab.order(&format!("nodes start {node}"), &format!("{node} is back")).await?;
     Ok(Seen { gap, noticed_ms, election_ms })
@@ -174,15 +185,17 @@ async fn probe(node: SocketAddr) -> anyhow::Result<bool> {
     Ok(answer.says("\"status\":\"completed\""))
 }
 
-/// The cluster, when it has taken note that the node went.
-async fn told(nodes: &[SocketAddr], gone: &str) -> anyhow::Result<Value> {
+/// The cluster, when it has taken note that the node went after this moment, and when that was.
+async fn told(nodes: &[SocketAddr], gone: &str, after: u64) -> anyhow::Result<(Value, u64)> {
     let begin = Instant::now();
     loop {
         for node in nodes {
             if let Ok(cluster) = json(*node, "/api/v1/cluster").await
                 && cluster["last"]["node"] == gone
+                && let Some(at) = cluster["last"]["at"].as_str().and_then(moment)
+                && at >= after
             {
-                return Ok(cluster);
+                return Ok((cluster, at));
             }
         }
         ensure!(begin.elapsed() < GAP_MAX, "nobody noticed that {gone} went");
@@ -195,7 +208,7 @@ fn now_ms() -> anyhow::Result<u64> {
 }
 
 /// Milliseconds since 1970 of a moment as the API writes it.
-fn moment(at: &Value) -> Option<u64> {
-    let at: jiff::Timestamp = at.as_str()?.parse().ok()?;
+fn moment(at: &str) -> Option<u64> {
+    let at: jiff::Timestamp = at.parse().ok()?;
     u64::try_from(at.as_millisecond()).ok()
 }

@@ -134,6 +134,7 @@ impl Lab {
             peer: local(&inner)?,
             advertised: local(&outer)?,
             slots: plan.slots,
+            log: std::env::var("OARLOCK_LOG").unwrap_or_else(|_| "info".to_owned()),
             secret: Arc::clone(secret),
         };
         self.wires.open(&place.name, outer, place.peer);

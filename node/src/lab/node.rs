@@ -34,6 +34,8 @@ pub(super) struct Place {
     /// Where they find it: our door.
     pub(super) advertised: SocketAddr,
     pub(super) slots: u32,
+    /// What it writes into its log.
+    pub(super) log: String,
     pub(super) secret: Arc<str>,
 }
 
@@ -113,7 +115,7 @@ impl Node {
         }
         command
             .env("OARLOCK_PEER__SECRET", &*place.secret)
-            .args(["server", "--leash", "--log", "info", "--drain", "5s"])
+            .args(["server", "--leash", "--log", &place.log, "--drain", "5s"])
             .args(["--node", &place.name, "--cluster", &place.cluster])
             .arg("--data")
             .arg(&place.data)

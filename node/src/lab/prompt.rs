@@ -164,9 +164,15 @@ impl Desk<'_> {
         Ok(false)
     }
 
+    /// What was done, at the time of day; a program that reads it learns the moment.
     fn did(&self, sentence: &str) {
-        let now = clock(Timestamp::now());
-        self.session.out.data(&format!("{now} {sentence}\n"));
+        self.did_at(Timestamp::now(), sentence);
+    }
+
+    fn did_at(&self, at: Timestamp, sentence: &str) {
+        let out = &self.session.out;
+        let at = if out.terminal { clock(at) } else { format!("{at:.3}") };
+        out.data(&format!("{at} {sentence}\n"));
     }
 
     async fn kill(&mut self, name: &str) -> Result<(), Fault> {
@@ -175,7 +181,7 @@ impl Desk<'_> {
         let broken = Break { at: Timestamp::now(), since: Instant::now(), ..broken };
         self.lab.wires.shut(name).await;
         self.lab.nodes[at].kill().await?;
-        self.did(&format!("{name} was killed (SIGKILL)"));
+        self.did_at(broken.at, &format!("{name} was killed (SIGKILL)"));
         self.follow(broken, before);
         Ok(())
     }
@@ -185,7 +191,7 @@ impl Desk<'_> {
         let (broken, before) = self.before(name, "paused").await;
         let broken = Break { at: Timestamp::now(), since: Instant::now(), ..broken };
         self.lab.nodes[at].hold(true)?;
-        self.did(&format!("{name} was paused (SIGSTOP)"));
+        self.did_at(broken.at, &format!("{name} was paused (SIGSTOP)"));
         self.follow(broken, before);
         Ok(())
     }
