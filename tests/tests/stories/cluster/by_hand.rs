@@ -1,17 +1,20 @@
 //! Three nodes as the guide starts them: each by its own command, with a secret and the address of any other.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use oarlock_client::Client;
 use oarlock_client::v1::Cluster;
+use oarlock_client::{Client, RunStatus};
 
 use super::whole::whole;
 use super::work::Work;
-use crate::node::{Node, Place, patient, port, until};
+use crate::node::{Node, Place, ended, patient, port, until};
 
 /// How long nodes may take to find each other, and to find that something is wrong.
 const FIND_MAX: Duration = Duration::from_secs(30);
+/// How long some hundred runs may take.
+const FINISH_MAX: Duration = Duration::from_secs(120);
 /// The library that shows a process another time of day; `make test` installs it.
 const FAKETIME: &str = "libfaketimeMT.so.1";
 
@@ -20,16 +23,24 @@ struct Three {
     nodes: Vec<Node>,
     peers: Vec<u16>,
     places: Vec<Place>,
+    /// What they are for.
+    roles: &'static str,
 }
+
+/// What nodes are for, if nothing is said.
+const EVERYTHING: &str = "api,scheduler,worker,voter";
 
 impl Three {
     /// Founds a cluster at the first place, which the others join; they know each other by a secret.
     async fn start(places: Vec<Place>) -> Three {
-        let places =
-            places.into_iter().map(|place| place.see("OARLOCK_PEER__SECRET", "three in one boat"));
-        let places: Vec<Place> = places.collect();
+        Three::for_what(places, EVERYTHING).await
+    }
+
+    /// The same with nodes that are for these things only.
+    async fn for_what(places: Vec<Place>, roles: &'static str) -> Three {
+        let places: Vec<Place> = places.into_iter().map(knowing).collect();
         let peers: Vec<u16> = places.iter().map(|_| port()).collect();
-        let mut three = Three { nodes: Vec::new(), peers, places };
+        let mut three = Three { nodes: Vec::new(), peers, places, roles };
         for at in 0..three.places.len() {
             let node = three.begin(at, three.peers[at]);
             three.nodes.push(node);
@@ -40,13 +51,25 @@ impl Three {
 
     /// Starts the node at a place, with its peers at this port.
     fn begin(&self, at: usize, peer: u16) -> Node {
+        self.begin_for(at, peer, self.roles)
+    }
+
+    fn begin_for(&self, at: usize, peer: u16, roles: &str) -> Node {
         let (name, listen) = (format!("n{}", at + 1), format!("127.0.0.1:{peer}"));
-        let mut words = vec!["--node", &name, "--peer-listen", &listen];
+        let mut words = vec!["--node", &name, "--peer-listen", &listen, "--roles", roles];
         let first = format!("127.0.0.1:{}", self.peers[0]);
         if at > 0 {
             words.extend(["--join", &first]);
         }
         self.places[at].start_with(&words)
+    }
+
+    /// Starts one more node, for these things.
+    fn join(&mut self, roles: &str) {
+        self.places.push(knowing(Place::new()));
+        self.peers.push(port());
+        let at = self.places.len() - 1;
+        self.nodes.push(self.begin_for(at, self.peers[at], roles));
     }
 
     /// The cluster as the first node sees it.
@@ -62,6 +85,11 @@ impl Three {
     fn each(&self) -> Vec<Client> {
         self.nodes.iter().map(Node::client).collect()
     }
+}
+
+/// A place whose nodes know the secret.
+fn knowing(place: Place) -> Place {
+    place.see("OARLOCK_PEER__SECRET", "three in one boat")
 }
 
 fn places() -> Vec<Place> {
@@ -85,6 +113,79 @@ async fn a_node_that_moved_to_another_address_is_found_again() {
     .await;
     work.goes_on(20).await;
     whole(&three.client(), &three.each(), work).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn any_node_answers_any_request_and_all_answer_alike() {
+    let three = Three::start(places()).await;
+    let each = three.each();
+    each[0].apply(hello("hello")).send().await.expect("the file is right");
+    let mut runs = Vec::new();
+    for number in 0..300 {
+        let run = each[number % 3].workflow("hello").start().send().await.expect("it is taken");
+        // At once, on the next node: it knows of it.
+        let seen = each[(number + 1) % 3].run(&run.id).get().await.expect("it is known");
+        assert_eq!(seen.id, run.id);
+        runs.push(run.id);
+    }
+    until(FINISH_MAX, "every run is finished", async || {
+        each[2].status().await.is_ok_and(|status| status.totals.unfinished_runs == 0)
+    })
+    .await;
+    for run in runs.iter().step_by(30) {
+        let mut answers = Vec::new();
+        for node in &each {
+            answers.push(node.run(run).get().await.expect("it is known"));
+        }
+        assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_joins_gets_a_fair_part_of_the_roles() {
+    let mut three = Three::start(places()).await;
+    for name in ["a", "b", "c", "d", "e", "f", "g"] {
+        three.client().apply(hello(name)).send().await.expect("the file is right");
+        three.client().workflow(name).start().send().await.expect("it is taken");
+    }
+    three.join(EVERYTHING);
+    // Eight roles, with that of the keeper: two for each of four nodes.
+    until(FIND_MAX, "every node drives two", async || {
+        let shares = shares(&three.client()).await;
+        shares.len() == 4 && shares.values().all(|share| *share == 2)
+    })
+    .await;
+    // Who goes in order leaves what it had to the others, and nobody waits for a silence.
+    let gone = three.nodes.pop().expect("four nodes");
+    assert!(gone.stop().success());
+    let shares = shares(&three.client()).await;
+    assert!(
+        shares.len() == 3 && shares.values().all(|share| (2..=3).contains(share)),
+        "{shares:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_worker_runs_wait_and_a_node_that_only_works_is_enough() {
+    let mut three = Three::for_what(places(), "api,scheduler,voter").await;
+    three.client().apply(hello("hello")).send().await.expect("the file is right");
+    let run = three.client().workflow("hello").start().send().await.expect("it is taken");
+    let (runs, _) = three.client().runs().take(10).await.expect("a list");
+    assert!(runs.iter().any(|listed| listed.id == run.id && !listed.status.finished()));
+    three.join("worker");
+    let ended = ended(&three.client(), &run.id, FIND_MAX).await;
+    assert_eq!(ended.status, RunStatus::Completed, "{ended:?}");
+    assert_eq!(three.cluster().await.voters, 3, "it works and does not vote");
+}
+
+/// How many roles each node drives.
+async fn shares(client: &Client) -> BTreeMap<String, u32> {
+    let (roles, _) = client.roles().take(100).await.expect("a list");
+    let mut shares = BTreeMap::new();
+    for node in roles.into_iter().filter_map(|role| role.node) {
+        *shares.entry(node).or_insert(0) += 1;
+    }
+    shares
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -131,6 +232,11 @@ async fn a_clock_that_is_ten_minutes_wrong_harms_nobody() {
         work.goes_on(5).await;
     }
     whole(&three.client(), &three.each(), work).await;
+}
+
+/// A workflow of one process.
+fn hello(name: &str) -> String {
+    format!("kind: workflow\nname: {name}\ntasks:\n  hello: {{run: echo hello}}\n")
 }
 
 /// Sets the clock of whoever reads this file, all at once.
