@@ -45,8 +45,15 @@ impl Three {
             let node = three.begin(at, three.peers[at]);
             three.nodes.push(node);
         }
-        until(FIND_MAX, "three vote", async || three.cluster().await.voters == 3).await;
+        three.settled().await;
         three
+    }
+
+    /// Waits until as many vote as these nodes suffice for: an odd number.
+    async fn settled(&self) {
+        let voters = u32::try_from((self.nodes.len() - 1) / 2 * 2 + 1).expect("a few nodes");
+        let what = format!("{voters} of {} nodes vote", self.nodes.len());
+        until(FIND_MAX, &what, async || self.cluster().await.voters == voters).await;
     }
 
     /// Starts the node at a place, with its peers at this port.
@@ -139,6 +146,29 @@ async fn any_node_answers_any_request_and_all_answer_alike() {
         }
         assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_becomes_three_and_five_and_one_again_under_load_and_no_request_fails() {
+    let mut three = Three::start(vec![Place::new()]).await;
+    let work = Work::begin(&three.client(), three.each(), three.places[0].folder()).await;
+    for _ in 0..2 {
+        three.join(EVERYTHING);
+        three.join(EVERYTHING);
+        three.settled().await;
+        work.goes_on(20).await;
+    }
+    while three.nodes.len() > 1 {
+        // It stays until the end, when nobody else votes.
+        three.client().step_down(Some("n1")).await.expect("it votes");
+        let name = format!("n{}", three.nodes.len());
+        let gone = three.nodes.pop().expect("more than one");
+        assert!(gone.stop().success());
+        three.client().node(&name).remove(false).await.expect("the others are a majority");
+        three.settled().await;
+        work.goes_on(20).await;
+    }
+    whole(&three.client(), &three.each(), work).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
