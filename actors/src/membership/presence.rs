@@ -94,6 +94,10 @@ impl Presence {
                     boots = 0;
                     tokio::time::sleep(NAMESAKE_PAUSE).await;
                 }
+                Said::Refused(Rejection::Invalid { field, why }) if field == "name" => {
+                    let name = &self.name;
+                    return Err(format!("`{name}`: {why}: give this node another name (--node)"));
+                }
                 Said::Refused(why) => return Err(why.to_string()),
                 Said::Nothing => return Err(format!("no answer within {ENTER_MAX:?}")),
             }

@@ -13,14 +13,14 @@ pub(crate) mod leash;
 mod load;
 mod node;
 mod order;
+mod ports;
 mod prompt;
 mod watch;
 mod wire;
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use oarlock_client::Client;
@@ -29,16 +29,13 @@ use tokio::net::TcpListener;
 
 use crate::fault::{Exit, Fault};
 use node::{Node, Place};
+use ports::bind;
 use wire::Wires;
 
 pub(crate) use prompt::live;
 
 /// The most nodes of one throw-away cluster.
 pub(crate) const NODES_MAX: usize = 9;
-/// The next port that is tried, counted from this process's first.
-static NEXT: AtomicU32 = AtomicU32::new(0);
-/// Ports that are tried before the system is asked for one.
-const PORTS_TRIED_MAX: usize = 100;
 /// How long the nodes may take to find each other.
 const TOGETHER_MAX: Duration = Duration::from_secs(60);
 /// Between two looks whether they have.
@@ -100,19 +97,37 @@ impl Lab {
             let place = lab.place(plan, number, &secret).await?;
             lab.nodes.push(Node::new(place));
         }
-        let founder = lab.begin(0).await?;
-        let ready = founder.ready().await;
-        lab.nodes[0].has(ready)?;
-        lab.founded = true;
-        let mut begun = Vec::new();
-        for number in 1..lab.nodes.len() {
-            begun.push(lab.begin(number).await?);
-        }
-        for (node, begun) in lab.nodes.iter_mut().skip(1).zip(begun) {
-            node.has(begun.ready().await)?;
+        lab.founded = lab.nodes[0].has_data();
+        if lab.founded {
+            lab.begin_together().await?;
+        } else {
+            lab.begin_in_turn().await?;
         }
         lab.together().await?;
         Ok(lab)
+    }
+
+    /// One after the other, so that the numbers they are given are those in their names.
+    async fn begin_in_turn(&mut self) -> Result<(), Fault> {
+        for number in 0..self.nodes.len() {
+            let ready = self.begin(number).await?.ready().await;
+            self.nodes[number].has(ready)?;
+            self.founded = true;
+        }
+        Ok(())
+    }
+
+    /// All at once: they are a cluster already, and none is ready without a majority.
+    async fn begin_together(&mut self) -> Result<(), Fault> {
+        let mut begun = Vec::new();
+        for number in 0..self.nodes.len() {
+            begun.push(self.begin(number).await?);
+        }
+        for (number, begun) in begun.into_iter().enumerate() {
+            let ready = begun.ready().await;
+            self.nodes[number].has(ready)?;
+        }
+        Ok(())
     }
 
     /// Where a node is to live.
@@ -120,9 +135,15 @@ impl Lab {
         let step = u16::try_from(number * 10).unwrap_or(u16::MAX);
         let port = if plan.port == 0 { 0 } else { plan.port.saturating_add(step) };
         let name = format!("n{}", number + 1);
-        let http = bind(port).await?;
-        let outer = bind(if port == 0 { 0 } else { port + 1 }).await?;
-        let inner = bind(0).await?;
+        // Its peers know it by the port that it had.
+        let known = ports::remembered(&self.folder, &name);
+        let (http, outer) = match (known, port) {
+            (Some((http, outer)), 0) => (http, outer),
+            (Some((_, outer)), port) => (port, outer),
+            (None, 0) => (0, 0),
+            (None, port) => (port, port + 1),
+        };
+        let (http, outer, inner) = (bind(http).await?, bind(outer).await?, bind(0).await?);
         let local = |listener: &TcpListener| {
             listener.local_addr().map_err(|fault| Fault::new(Exit::Failed, fault.to_string()))
         };
@@ -137,6 +158,7 @@ impl Lab {
             log: std::env::var("OARLOCK_LOG").unwrap_or_else(|_| "info".to_owned()),
             secret: Arc::clone(secret),
         };
+        ports::remember(&self.folder, &place)?;
         self.wires.open(&place.name, outer, place.peer);
         Ok(place)
     }
@@ -222,38 +244,6 @@ impl Lab {
         let stops = self.nodes.iter_mut().map(|node| node.stop(drain));
         futures::future::join_all(stops).await;
     }
-}
-
-/// Takes a port of this machine, or says who has it; 0: any free one.
-///
-/// Not one of those that the system hands out by itself: it would hand it to somebody's connection while a node is away, and the
-/// node could not come back to it.
-async fn bind(port: u16) -> Result<TcpListener, Fault> {
-    if port == 0 {
-        let (first, count) = below_the_systems();
-        for _ in 0..PORTS_TRIED_MAX {
-            // Each process begins elsewhere, so that two clusters keep out of each other's way.
-            let place = std::process::id().wrapping_mul(61);
-            let place = place.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
-            let port = first + u16::try_from(place % u32::from(count)).unwrap_or(0);
-            if let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await {
-                return Ok(listener);
-            }
-        }
-    }
-    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(|fault| {
-        let what = format!("127.0.0.1:{port} cannot be used: {fault}");
-        Fault::new(Exit::Conflict, what)
-            .help("choose another first port with --port; --port 0 takes any free ones")
-    })
-}
-
-/// Ports below those that the system hands out by itself: the first one, and how many.
-fn below_the_systems() -> (u16, u16) {
-    let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range");
-    let low = range.ok().and_then(|range| range.split_whitespace().next()?.parse().ok());
-    let low: u16 = low.filter(|low| *low > 10_000).unwrap_or(32_768);
-    (low - low / 4, low / 4)
 }
 
 /// The secret of the cluster: in its folder if it was there before, for whoever keeps the data.

@@ -82,6 +82,11 @@ impl Node {
         format!("http://{}", self.place.http)
     }
 
+    /// Whether it was a node before.
+    pub(super) fn has_data(&self) -> bool {
+        self.place.data.join("identity").exists()
+    }
+
     /// Whether it has a process.
     pub(super) fn lives(&self) -> bool {
         self.child.is_some()

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use oarlock_client::RunStatus;
+
 use super::lab::{Lab, SETTLE_MAX};
 use super::work::NAME;
-use crate::node::until;
+use crate::node::{ended, until};
 
 /// Longer than any lease: who is silent for so long has lost what it had.
 const LONG: u64 = 80;
@@ -200,6 +202,23 @@ async fn all_three_are_killed_at_once_and_come_back() {
     }
     lab.whole(work).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_that_was_stopped_goes_on_with_what_it_has_kept() {
+    let lab = Lab::of(3);
+    lab.client().apply(HELD).send().await.expect("the file is right");
+    let run = lab.client().workflow("held").start().send().await.expect("it is taken");
+    let lab = lab.again();
+    lab.settled(&lab.names()).await;
+    let found = lab.client().run(&run.id).get().await.expect("it is kept");
+    assert!(!found.status.finished(), "{found:?}");
+    lab.client().run(&run.id).signal("go", None, None).await.expect("it is taken");
+    let ended = ended(&lab.client(), &run.id, SETTLE_MAX).await;
+    assert_eq!(ended.status, RunStatus::Completed, "{ended:?}");
+}
+
+/// A workflow that waits until it is told to go on.
+const HELD: &str = "kind: workflow\nname: held\ntasks:\n  until: {wait: {signal: go}}\n";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn node_by_node_is_restarted_under_load_and_no_request_fails() {

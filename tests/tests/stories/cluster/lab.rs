@@ -8,13 +8,12 @@ use std::time::{Duration, Instant};
 
 use oarlock_client::Client;
 use oarlock_client::v1::{Cluster, RaftStatus};
-use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 
 use super::whole::whole;
 use super::work::Work;
-use crate::node::{patient, program, tell, until};
+use crate::node::{patient, program, until};
 
 /// How long the nodes may take to become one cluster.
 const READY_MAX: Duration = Duration::from_secs(90);
@@ -42,7 +41,19 @@ impl Lab {
 
     /// The same with settings of all nodes, as environment variables.
     pub(super) fn with(nodes: usize, settings: &[(&str, &str)]) -> Lab {
-        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        Lab::at(tempfile::tempdir().expect("a temporary folder can be made"), nodes, settings)
+    }
+
+    /// The same nodes, stopped in order and started again with what they have kept.
+    pub(super) fn again(mut self) -> Lab {
+        writeln!(self.orders, "quit").expect("the cluster takes orders");
+        self.child.wait().expect("it can be waited for");
+        let nodes = self.nodes.len();
+        let empty = tempfile::tempdir().expect("a temporary folder can be made");
+        Lab::at(std::mem::replace(&mut self.folder, empty), nodes, &[])
+    }
+
+    fn at(folder: TempDir, nodes: usize, settings: &[(&str, &str)]) -> Lab {
         let messages = std::fs::File::create(folder.path().join("messages"));
         let mut child = Command::new(program())
             .args(["dev", "--port", "0", "--nodes", &nodes.to_string(), "--data"])
@@ -244,8 +255,8 @@ impl Drop for Lab {
             // Lost only if nobody reads it.
             let _ = writeln!(std::io::stderr(), "{}", self.messages());
         }
-        // Its nodes end with it, also those that are held.
-        tell(&self.child, Signal::KILL);
+        // Its nodes end with it, also those that are held. It may have ended already.
+        drop(self.child.kill());
         drop(self.child.wait());
     }
 }
