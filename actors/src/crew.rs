@@ -12,12 +12,11 @@
 //! node that only answers people and programs has neither. Liaison and steward are for nodes that have others beside them.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use oarlock_engine::apply::Offer;
-use oarlock_engine::feed;
 use oarlock_engine::id::{BootId, NodeId, WorkerId};
 use oarlock_engine::member::profile::{Duty, Profile};
 use oarlock_raft::{Replica, Secret};
@@ -25,25 +24,17 @@ use ractor::{Actor, ActorCell};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::herald::{Herald, Routes};
-use crate::link::Liaison;
 use crate::link::line::{Lines, NoAnswer};
 use crate::link::trunk::Trunk;
-use crate::membership::Sentry;
-use crate::membership::demand::Demand;
 use crate::membership::detector::Patience;
 use crate::membership::presence::Presence;
 use crate::membership::vigil::{Neighbour, Vigil};
-use crate::placement::Steward;
-use crate::scheduler::Scheduler;
 use crate::status::{ActorStatus, Board};
-use crate::supervisor::{self, Supervisor};
+use crate::supervisor::{self, tree::tree};
 use crate::wire::{Answer, Hint, Question};
-use crate::worker::Worker;
 use crate::worker::executor::{Executors, Halt};
 use crate::worker::logs::Logs;
 use crate::worker::pool::Pool;
-use crate::worker::turn::Turn;
 
 /// How long the reports of stopped attempts may take.
 const REPORTS_MAX: Duration = Duration::from_secs(5);
@@ -53,8 +44,6 @@ const STOP_MAX: Duration = Duration::from_secs(2);
 const HAND_OVER_MAX: Duration = Duration::from_secs(3);
 /// Without a majority for so long, a node that stops does not wait for one.
 const ALONE_AFTER: Duration = Duration::from_secs(2);
-/// What the nodes' actors know each other by is derived from the cluster's secret for this purpose.
-const PURPOSE: &str = "actors";
 
 /// What a crew needs to know of its node.
 #[derive(Debug, Clone)]
@@ -365,75 +354,6 @@ impl Crew {
 
     fn pool(&self) -> &Arc<Pool> {
         &self.shared.presence.pool
-    }
-}
-
-/// Everything the supervisor needs, none of it started.
-fn tree(
-    config: &CrewConfig,
-    presence: &Arc<Presence>,
-    (demand, vigil): (&Arc<Mutex<Demand>>, &Arc<Vigil>),
-    lines: &Arc<Lines>,
-    board: &Arc<Board>,
-    fate: &Arc<watch::Sender<Option<String>>>,
-) -> Supervisor {
-    let (node, pool) = (config.node, &presence.pool);
-    let (replica, trunk) = (&pool.replica, &config.trunk);
-    // Everything up to here is found in the tables by whoever starts.
-    let routes = Arc::new(Routes::new(replica.read(|view| feed::revision(view))));
-    let shared = || (Arc::clone(&routes), Arc::clone(board));
-    let worker = || Worker {
-        pool: Arc::clone(pool),
-        routes: Arc::clone(&routes),
-        board: Arc::clone(board),
-        queues: config.queues.clone(),
-        claims: Arc::new(AtomicUsize::new(0)),
-        waits: Arc::default(),
-        turn: Turn { node, demand: Arc::clone(demand) },
-    };
-    let scheduler = || Scheduler {
-        node,
-        replica: replica.clone(),
-        routes: Arc::clone(&routes),
-        pool: Arc::clone(pool),
-        board: Arc::clone(board),
-        keeper_every: config.keeper_every,
-    };
-    let liaison = |trunk: &Arc<Trunk>| Liaison {
-        node,
-        cookie: config.secret.as_ref().map_or_else(String::new, |secret| secret.derived(PURPOSE)),
-        replica: replica.clone(),
-        trunk: Arc::clone(trunk),
-        lines: Arc::clone(lines),
-        vigil: Arc::clone(vigil),
-        board: Arc::clone(board),
-    };
-    let steward = |trunk: &Arc<Trunk>| {
-        let ((routes, board), trunk) = (shared(), Arc::clone(trunk));
-        Steward { node, replica: replica.clone(), trunk, vigil: Arc::clone(vigil), routes, board }
-    };
-    let sentry = Sentry {
-        presence: Arc::clone(presence),
-        trunk: trunk.clone(),
-        lines: Arc::clone(lines),
-        vigil: Arc::clone(vigil),
-        routes: Arc::clone(&routes),
-        board: Arc::clone(board),
-        beat_every: config.beat_every,
-        fate: Arc::clone(fate),
-    };
-    let (heralds, boards) = shared();
-    let (replica, pool) = (replica.clone(), Arc::clone(pool));
-    Supervisor {
-        node,
-        board: Arc::clone(board),
-        worker: config.profile.is(Duty::Worker).then(worker),
-        scheduler: config.profile.is(Duty::Scheduler).then(scheduler),
-        steward: trunk.as_ref().map(steward),
-        sentry,
-        liaison: trunk.as_ref().map(liaison),
-        herald: Herald { replica, routes: heralds, pool, board: boards },
-        fate: Arc::clone(fate),
     }
 }
 

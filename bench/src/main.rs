@@ -9,6 +9,7 @@
 //!                                           └▶ lab (start three) ─────────────────────────────▶ load ─▶ failover ─▶ report
 //! ```
 
+mod aside;
 mod disk;
 mod door;
 mod failover;
@@ -80,6 +81,9 @@ struct Cluster {
     /// How often the owner of a workflow is stopped in order.
     #[arg(long, default_value_t = 10)]
     stops: u32,
+    /// How often writers at the leader are measured with and without somebody who reads reports at a follower.
+    #[arg(long, default_value_t = 3)]
+    reports: u32,
     /// The binary to measure; default: `oarlock` beside this program.
     #[arg(long)]
     node_binary: Option<PathBuf>,
@@ -138,6 +142,13 @@ async fn cluster(args: Cluster) -> anyhow::Result<()> {
         let target = lab.target(&leader)?;
         figures.push(load::measure(&target, &step, Duration::from_secs(args.seconds)).await?);
     }
+    let mut aside = None;
+    if let (1.., Some(step)) = (args.reports, plan::cluster().first()) {
+        let length = Duration::from_secs(args.seconds.max(1));
+        let follower = *lab.others(&leader).first().context("three nodes")?;
+        let target = lab.target(&leader)?;
+        aside = Some(aside::measure(&target, follower, step, (args.reports, length)).await?);
+    }
     failover::prepare(&lab).await?;
     let mut gaps = Vec::new();
     for (loss, times) in [
@@ -152,7 +163,9 @@ async fn cluster(args: Cluster) -> anyhow::Result<()> {
     drop(lab);
     let after = disk::probe(scratch.path(), Duration::from_secs(1))?;
     let disk = disk::Disk::of(&before, &after)?;
-    report::Report::new(disk, None, None, figures, gaps).show(args.json.as_deref())
+    let mut report = report::Report::new(disk, None, None, figures, gaps);
+    report.aside = aside;
+    report.show(args.json.as_deref())
 }
 
 fn scratch(data: Option<&PathBuf>) -> anyhow::Result<tempfile::TempDir> {

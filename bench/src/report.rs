@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::Context;
 use serde::Serialize;
 
+use crate::aside::Aside;
 use crate::disk::Disk;
 use crate::failover::Gap;
 use crate::idle::Idle;
@@ -25,6 +26,9 @@ pub(crate) struct Report {
     resident_bytes: Option<u64>,
     /// One a measurement.
     figures: Vec<Figure>,
+    /// What readers at a follower cost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) aside: Option<Aside>,
     /// How long nothing moved when a node went.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     gaps: Vec<Gap>,
@@ -40,7 +44,16 @@ impl Report {
         gaps: Vec<Gap>,
     ) -> Report {
         let command = std::env::args().collect::<Vec<_>>().join(" ");
-        Report { command, machine: machine(), disk, idle, resident_bytes, figures, gaps }
+        Report {
+            command,
+            machine: machine(),
+            disk,
+            idle,
+            resident_bytes,
+            figures,
+            aside: None,
+            gaps,
+        }
     }
 
     /// To standard output, and to a file if one is named.
@@ -72,6 +85,18 @@ impl Report {
         }
         if !self.figures.is_empty() {
             self.print_figures();
+        }
+        if let Some(aside) = &self.aside {
+            println!();
+            println!(
+                "reports   beside {} reports read at a follower a write at the leader took p50 {} us, p99 {} us; alone p50 {} us, p99 {} us ({:+.1}% at p99)",
+                aside.reports,
+                aside.beside_p50_us,
+                aside.beside_p99_us,
+                aside.alone_p50_us,
+                aside.alone_p99_us,
+                (aside.beside_p99_us as f64 / aside.alone_p99_us.max(1) as f64 - 1.0) * 100.0
+            );
         }
         if !self.gaps.is_empty() {
             self.print_gaps();

@@ -222,12 +222,14 @@ async fn open(plan: &Plan) -> Result<Replica, Fault> {
         config.disk_reserve_bytes = reserve;
     }
     Replica::open(config).await.map_err(|fault| {
+        let elsewhere =
+            matches!(fault, oarlock_raft::Fault::Refused(_) | oarlock_raft::Fault::Unavailable(_));
         let fault = Fault::new(Exit::Failed, fault.to_string());
         match &plan.data {
-            Some(data) => {
+            Some(data) if !elsewhere => {
                 fault.help(format!("look into it with `oarlock doctor --data {}`", data.display()))
             }
-            None => fault,
+            _ => fault,
         }
     })
 }

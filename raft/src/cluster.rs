@@ -8,11 +8,10 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use oarlock_engine::id::NodeId;
-use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 
 use crate::fault::Fault;
-use crate::{Replica, peer};
+use crate::{Replica, Stream, peer};
 
 /// What a member is to the group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +79,7 @@ pub struct Visitor {
     /// Who, proven by the handshake.
     pub node: NodeId,
     /// The stream, with nothing of the handshake left in it.
-    pub stream: TcpStream,
+    pub stream: Stream,
 }
 
 impl Replica {
@@ -112,7 +111,7 @@ impl Replica {
     ///
     /// # Errors
     /// When it is no member, cannot be reached, or refuses.
-    pub async fn dial(&self, node: NodeId) -> Result<TcpStream, Fault> {
+    pub async fn dial(&self, node: NodeId) -> Result<Stream, Fault> {
         peer::dial(self, node).await
     }
 
@@ -154,6 +153,21 @@ impl Replica {
     /// The same.
     pub async fn transfer(&self, to: Option<NodeId>) -> Result<(), Fault> {
         peer::change(self, peer::Change::Lead(to)).await
+    }
+
+    /// Whether this node would rather not lead, because it drains: if it leads, it hands over to a voter that does not stand back
+    /// as soon as there is one. Nothing is waited for; see [`Replica::lead`].
+    pub fn stand_back(&self, back: bool) {
+        self.inner.room.stands_back.send_if_modified(|old| std::mem::replace(old, back) != back);
+    }
+
+    /// Stands back, and hands leadership over now if this node has it. Returns when somebody else leads.
+    ///
+    /// # Errors
+    /// [`Fault::Refused`] when there is no other voter that may lead.
+    pub async fn hand_over(&self) -> Result<(), Fault> {
+        self.stand_back(true);
+        peer::hand_over(self).await
     }
 
     /// A drill: from now on this node treats exactly these as if no packet went to or came from them. An empty list ends it.

@@ -21,6 +21,8 @@ use openraft::raft::responder::Responder;
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
+use crate::peer::tls::Tls;
+
 /// The normal size of one parcel: more only if a single command is larger.
 pub(crate) const PARCEL_BYTES_TARGET: usize = 1 << 20;
 /// Parcels on their way through the log at once: one is synced while the next is put together.
@@ -72,6 +74,8 @@ pub struct Peering {
     pub advertise: Option<String>,
     /// What all nodes of the cluster know and nobody else does.
     pub secret: Secret,
+    /// With what the connections between nodes are encrypted; none: not at all.
+    pub tls: Option<Tls>,
     /// Nodes to ask for admission when the data directory is empty; none: it founds a cluster.
     pub join: Vec<String>,
     /// Whether it may become a voter.
@@ -90,6 +94,7 @@ impl Peering {
             listen,
             advertise: None,
             secret,
+            tls: None,
             join: Vec::new(),
             votes: true,
             voters_max: 5,

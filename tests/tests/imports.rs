@@ -33,6 +33,7 @@ const LAWS: [Law; 9] = [
             "shutdown_hooks",
             "thiserror",
             "tokio",
+            "tokio-rustls",
             "tokio-util",
             "tracing",
         ],

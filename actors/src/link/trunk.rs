@@ -20,6 +20,8 @@ use tokio::sync::{Mutex, watch};
 type Dial = dyn Fn(NodeId) -> BoxFuture<'static, Result<Stream, String>> + Send + Sync;
 /// How long ago the replica heard of each node.
 type Heard = dyn Fn() -> Vec<(NodeId, Duration)> + Send + Sync;
+/// Says whether this node would rather not lead.
+type StandBack = dyn Fn(bool) + Send + Sync;
 /// Hands leadership to another voter.
 type HandOver = dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync;
 
@@ -75,7 +77,9 @@ pub struct Trunk {
     pub lead: watch::Receiver<Lead>,
     /// How long ago the replica heard of each node, by whatever means.
     pub heard: Box<Heard>,
-    /// Hands leadership to another voter, if this node has it.
+    /// Says whether this node would rather not lead: the others do not hand over to it then.
+    pub stand_back: Box<StandBack>,
+    /// Stands back, and hands leadership to another voter if this node has it.
     pub hand_over: Box<HandOver>,
 }
 
@@ -94,7 +98,8 @@ impl Trunk {
             let visitor = visitors.recv().await?;
             Some((Stream::new(visitor.node, visitor.stream), visitors))
         });
-        let (dialling, members, leading) = (replica.clone(), replica.clone(), replica.clone());
+        let (dialling, members) = (replica.clone(), replica.clone());
+        let (standing, leading) = (replica.clone(), replica.clone());
         Some(Trunk {
             dial: Box::new(move |node| {
                 let replica = dialling.clone();
@@ -111,9 +116,10 @@ impl Trunk {
                 let members = members.members().into_iter().filter(|member| !member.here);
                 members.filter_map(|member| Some((member.node, member.heard?))).collect()
             }),
+            stand_back: Box::new(move |back| standing.stand_back(back)),
             hand_over: Box::new(move || {
                 let replica = leading.clone();
-                async move { replica.transfer(None).await.map_err(|why| why.to_string()) }.boxed()
+                async move { replica.hand_over().await.map_err(|why| why.to_string()) }.boxed()
             }),
         })
     }

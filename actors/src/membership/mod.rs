@@ -157,6 +157,9 @@ impl Sentry {
         let standing = self.presence.standing();
         let pool = &self.presence.pool;
         pool.hold(standing != Standing::Here);
+        if let Some(trunk) = &self.trunk {
+            (trunk.stand_back)(standing == Standing::Draining || !pool.takes_part());
+        }
         match standing {
             Standing::Lost | Standing::Detached if !state.entering && pool.takes_part() => {
                 self.enter(standing, state);

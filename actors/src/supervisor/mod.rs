@@ -15,6 +15,7 @@
 //! may give it a new life.
 
 pub(crate) mod restart;
+pub(crate) mod tree;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -108,6 +108,7 @@ impl Roads {
                 let heard = doors.keys().filter(|other| **other != node && !silent.contains(other));
                 heard.map(|other| (*other, Duration::ZERO)).collect()
             }),
+            stand_back: Box::new(|_| {}),
             hand_over: Box::new(move || {
                 let lead = Lead { leader: Some(NodeId(2)), term: 2, sure: true };
                 led.lead.send_replace(lead);

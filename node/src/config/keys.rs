@@ -66,6 +66,9 @@ keys! {
     "peer.join", Kind::List, "", "peer addresses to ask for admission when the data folder is empty; none: found a cluster";
     "peer.secret", Kind::Secret, "", "what all nodes of a cluster know and nobody else does; without one the node is alone";
     "peer.secret_file", Kind::Text, "", "the file that has the secret";
+    "peer.tls_cert", Kind::Text, "", "the file with the node's certificate (PEM): what nodes say to each other is then encrypted";
+    "peer.tls_key", Kind::Text, "", "the file with its key (PEM)";
+    "peer.tls_ca", Kind::Text, "", "the file with the authority that signs the nodes' certificates (PEM)";
     "peer.voters_max", Kind::Number, "5", "voters that the cluster is brought to while there are nodes: 1, 3 or 5";
     "peer.skew_ms_max", Kind::Number, "5000", "milliseconds by which clocks may differ before a node's changes are refused";
     "worker.slots", Kind::Most(SLOTS_MAX as u64), "0", "attempts the node's worker runs at once; 0: by its processors";

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{SocketAddr, ToSocketAddrs};
 
 use oarlock_engine::member::profile::{Duty, NoDuty, Profile};
-use oarlock_raft::{Peering, Secret};
+use oarlock_raft::{NoTls, Peering, Secret, Tls};
 
 use super::Loaded;
 use crate::fault::{Exit, Fault};
@@ -16,8 +16,18 @@ use crate::fault::{Exit, Fault};
 /// A shorter secret could be guessed.
 const SECRET_LETTERS_MIN: usize = 16;
 /// Settings that say nothing to a node that is alone.
-const WITH_PEERS: [&str; 5] =
-    ["peer.listen", "peer.advertise", "peer.join", "peer.voters_max", "peer.skew_ms_max"];
+const WITH_PEERS: [&str; 8] = [
+    "peer.listen",
+    "peer.advertise",
+    "peer.join",
+    "peer.tls_cert",
+    "peer.tls_key",
+    "peer.tls_ca",
+    "peer.voters_max",
+    "peer.skew_ms_max",
+];
+/// Encryption wants all of these.
+const TLS: [&str; 3] = ["peer.tls_cert", "peer.tls_key", "peer.tls_ca"];
 
 /// What the node is for.
 pub(super) fn profile(loaded: &Loaded) -> Result<Profile, Fault> {
@@ -56,6 +66,7 @@ pub(super) fn peering(loaded: &Loaded) -> Result<Option<Peering>, Fault> {
     };
     let listen = listen(loaded)?;
     let mut peering = Peering::new(listen, secret);
+    peering.tls = tls(loaded)?;
     peering.advertise = Some(loaded.value("peer.advertise").0).filter(|given| !given.is_empty());
     peering.join = loaded.words("peer.join");
     for (name, address) in peering
@@ -115,6 +126,33 @@ fn secret(loaded: &Loaded) -> Result<Option<Secret>, Fault> {
             .help("make one with `openssl rand -hex 32`, the same for all nodes"));
     }
     Ok(Some(Secret::new(secret)))
+}
+
+/// With what connections to peers are encrypted; none: not at all.
+fn tls(loaded: &Loaded) -> Result<Option<Tls>, Fault> {
+    let all =
+        "encryption between nodes wants all three of peer.tls_cert, peer.tls_key and peer.tls_ca";
+    let given = TLS.map(|name| loaded.value(name).0);
+    if given.iter().all(String::is_empty) {
+        return Ok(None);
+    }
+    let mut files = Vec::new();
+    for (name, path) in TLS.into_iter().zip(&given) {
+        if path.is_empty() {
+            return Err(refused(loaded, name, "it is missing").help(all));
+        }
+        files.push(std::fs::read(path).map_err(|fault| {
+            refused(loaded, name, &format!("cannot read {path}: {fault}")).help(all)
+        })?);
+    }
+    Tls::from_pem(&files[0], &files[1], &files[2]).map(Some).map_err(|wrong| {
+        let at = match &wrong {
+            NoTls::Certificate(_) => 0,
+            NoTls::Key(_) => 1,
+            NoTls::Authority(_) => 2,
+        };
+        refused(loaded, TLS[at], &format!("{}: {wrong}", given[at]))
+    })
 }
 
 /// Refuses what only makes sense with others.
@@ -206,6 +244,21 @@ mod tests {
         assert!(refusal(&[SECRET, ("OARLOCK_PEER_LISTEN", "0.0.0.0:1")]).contains("nowhere to be"));
         assert!(refusal(&[SECRET, ("OARLOCK_PEER__VOTERS_MAX", "4")]).contains("1, 3 or 5"));
         assert!(refusal(&[SECRET, ("OARLOCK_LABELS", "fast")]).contains("not name=value"));
+    }
+
+    #[test]
+    fn encryption_wants_three_files_that_are_what_they_should_be() {
+        let missing = refusal(&[SECRET, ("OARLOCK_PEER__TLS_KEY", "key.pem")]);
+        assert!(missing.starts_with("peer.tls_cert") && missing.contains("missing"), "{missing}");
+        let all = |file| {
+            let set = |name| (name, file);
+            let names = ["OARLOCK_PEER__TLS_CERT", "OARLOCK_PEER__TLS_KEY", "OARLOCK_PEER__TLS_CA"];
+            refusal(&[&[SECRET], &names.map(set)[..]].concat())
+        };
+        let nowhere = all("/nowhere/cert.pem");
+        assert!(nowhere.contains("cannot read /nowhere/cert.pem"), "{nowhere}");
+        let empty = all("/dev/null");
+        assert!(empty.contains("no certificate in PEM"), "{empty}");
     }
 
     #[test]

@@ -150,7 +150,7 @@ mod tests {
 
     fn report(applied: u64, print: u64, clock: u64) -> Report {
         let print = Print(print);
-        Report { address: String::new(), votes: true, applied, print, clock, writable: true }
+        Report { address: String::new(), votes: true, applied, print, clock, fit: true }
     }
 
     fn census(prints: &[(u64, u64)]) -> Census {

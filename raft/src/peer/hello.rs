@@ -15,10 +15,10 @@ use std::io;
 use oarlock_engine::codec;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 use super::proof::{Proof, Side, holds, prove};
+use super::tls::Tls;
 use crate::config::Secret;
 use crate::fault::Fault;
 
@@ -30,6 +30,8 @@ pub(crate) const VERSION_OLDEST: u16 = 1;
 pub(crate) const VERSION_NEWEST: u16 = 1;
 /// Nothing said here is longer.
 const WORDS_BYTES_MAX: usize = 4_096;
+/// The first two bytes of a greeting and of an alert in TLS: more than anything said here is long.
+const TLS_BEGINS: [u16; 2] = [0x1603, 0x1503];
 
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,6 +82,8 @@ pub(crate) struct Card {
     /// The cluster; 0 for a node that does not know it yet.
     pub(crate) cluster: u128,
     pub(crate) secret: Secret,
+    /// With what its connections are encrypted, if they are.
+    pub(crate) tls: Option<Tls>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -120,7 +124,7 @@ pub(crate) enum Unmet {
 
 /// Introduces oneself to a listener; returns the node and the cluster that answered.
 pub(crate) async fn knock(
-    stream: &mut TcpStream,
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     card: &Card,
     wanted: u64,
     purpose: Purpose,
@@ -165,7 +169,7 @@ pub(crate) async fn knock(
 
 /// Answers who knocks. `judge` says whether somebody who knows the secret may come in.
 pub(crate) async fn answer(
-    stream: &mut TcpStream,
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     card: &Card,
     judge: impl Fn(&Hello) -> Result<(), Refusal>,
 ) -> Result<Hello, Unmet> {
@@ -212,17 +216,28 @@ fn fits(card: &Card, hello: &Hello) -> Result<(), Refusal> {
     Ok(())
 }
 
-async fn say<T: Serialize>(stream: &mut TcpStream, words: &T) -> io::Result<Vec<u8>> {
+async fn say<T: Serialize>(
+    stream: &mut (impl AsyncWrite + Unpin),
+    words: &T,
+) -> io::Result<Vec<u8>> {
     let bytes = codec::encode(words);
     let length = u16::try_from(bytes.len()).map_err(|_| garbled("too long"))?;
     let mut frame = length.to_be_bytes().to_vec();
     frame.extend_from_slice(&bytes);
     stream.write_all(&frame).await?;
+    stream.flush().await?;
     Ok(bytes)
 }
 
-async fn hear<T: DeserializeOwned>(stream: &mut TcpStream) -> io::Result<(T, Vec<u8>)> {
-    let length = usize::from(stream.read_u16().await?);
+async fn hear<T: DeserializeOwned>(
+    stream: &mut (impl AsyncRead + Unpin),
+) -> io::Result<(T, Vec<u8>)> {
+    let length = stream.read_u16().await?;
+    if TLS_BEGINS.contains(&length) {
+        let why = "it speaks TLS and this side does not: give all nodes peer.tls_cert, peer.tls_key and peer.tls_ca, or none";
+        return Err(io::Error::new(io::ErrorKind::Unsupported, why));
+    }
+    let length = usize::from(length);
     if length > WORDS_BYTES_MAX {
         return Err(garbled("what it says is no greeting of a peer"));
     }
@@ -242,12 +257,12 @@ fn random() -> io::Result<u128> {
 
 #[cfg(test)]
 mod tests {
-    use tokio::net::TcpListener;
+    use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
 
     fn card(node: u64, secret: &str) -> Card {
-        Card { node, cluster: 7, secret: Secret::new(secret) }
+        Card { node, cluster: 7, secret: Secret::new(secret), tls: None }
     }
 
     async fn meet(

@@ -4,6 +4,7 @@
 //! into the log as a learner under a number that was never used before. Only then the directory belongs to that number: a node that
 //! was wiped is a new node, whatever it was before, and votes only when it has caught up and the leader says so.
 
+use std::io;
 use std::time::{Duration, Instant};
 
 use futures::{SinkExt as _, StreamExt as _};
@@ -27,7 +28,8 @@ const PAUSE: Duration = Duration::from_millis(300);
 
 /// Asks to be taken in; returns who this node is from now on.
 pub(crate) async fn join(peering: &Peering, address: &str) -> Result<Identity, Fault> {
-    let card = Card { node: 0, cluster: 0, secret: peering.secret.clone() };
+    let card =
+        Card { node: 0, cluster: 0, secret: peering.secret.clone(), tls: peering.tls.clone() };
     let begin = Instant::now();
     let mut told = String::new();
     loop {
@@ -60,13 +62,20 @@ pub(crate) async fn join(peering: &Peering, address: &str) -> Result<Identity, F
 
 async fn ask(card: &Card, member: &str, address: &str) -> Result<Identity, Fault> {
     let wrong = |why: &dyn std::fmt::Display| Fault::Unavailable(why.to_string());
-    let mut stream = socket::connect(member).await.map_err(|why| wrong(&why))?;
+    let refused = |why: &dyn std::fmt::Display| Fault::Refused(format!("{member}: {why}"));
+    let unmet = |why: io::Error| match why.kind() {
+        // A certificate that is not believed, or TLS on one side only: asking again would not help.
+        io::ErrorKind::Unsupported | io::ErrorKind::InvalidData => refused(&why),
+        _ => wrong(&why),
+    };
+    let mut stream = socket::connect(member, card.tls.as_ref()).await.map_err(unmet)?;
     let greeting = hello::knock(&mut stream, card, 0, Purpose::Join);
     match tokio::time::timeout(HELLO_WAIT, greeting).await {
         Err(_) => return Err(wrong(&"it says nothing")),
         Ok(Err(Unmet::Refused(why))) => {
             return Err(Fault::Refused(format!("{member} refuses this node: {why}")));
         }
+        Ok(Err(Unmet::Broken(why))) => return Err(unmet(why)),
         Ok(Err(why)) => return Err(wrong(&why)),
         Ok(Ok(_)) => {}
     }

@@ -19,7 +19,6 @@ use bytes::{Bytes, BytesMut};
 use futures::{SinkExt, StreamExt as _};
 use oarlock_engine::codec;
 use oarlock_engine::id::NodeId;
-use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::codec::{FramedRead, FramedWrite};
 
@@ -199,12 +198,12 @@ impl Keeper {
         }
     }
 
-    async fn dial(&self, address: &str) -> Result<TcpStream, Unmet> {
+    async fn dial(&self, address: &str) -> Result<socket::Stream, Unmet> {
         if address.is_empty() {
             return Err(Unmet::Stranger("its address is not known"));
         }
         self.ears.wall.open(self.target)?;
-        let mut stream = socket::connect(address).await?;
+        let mut stream = socket::connect(address, self.card.tls.as_ref()).await?;
         let greeting = hello::knock(&mut stream, &self.card, self.target, Purpose::Raft);
         let late = |_| std::io::Error::new(std::io::ErrorKind::TimedOut, "no greeting");
         tokio::time::timeout(HELLO_WAIT, greeting).await.map_err(late)??;
@@ -250,8 +249,8 @@ impl Keeper {
     }
 
     /// Writes calls and reads answers until the connection breaks; says why it did.
-    async fn converse(&mut self, stream: TcpStream) -> String {
-        let (read, write) = stream.into_split();
+    async fn converse(&mut self, stream: socket::Stream) -> String {
+        let (read, write) = socket::split(stream);
         let mut frames = FramedRead::new(read, wire::framing());
         let mut out = FramedWrite::new(write, wire::framing());
         let open = Open::default();

@@ -3,23 +3,25 @@
 //! Calls on a connection are answered as they are ready, not in the order they came. So many may be open at once; then nothing
 //! more is read, and the caller's writes wait.
 
+use std::collections::VecDeque;
 use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt as _, SinkExt, StreamExt as _};
-use tokio::net::tcp::OwnedWriteHalf;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, mpsc};
-use tokio::task::JoinSet;
+use tokio::sync::mpsc;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio_util::codec::{FramedRead, FramedWrite, LengthDelimitedCodec};
 
 use super::hello::{self, Hello, Purpose, Refusal, Unmet};
 use super::link::HELLO_WAIT;
 use super::room::Room;
-use super::socket;
+use super::socket::{self, Outgoing, Stream};
 use super::wire::{self, Ask, Reply};
 use crate::cluster::Visitor;
 use crate::fault::Fault;
@@ -27,6 +29,8 @@ use oarlock_engine::id::NodeId;
 
 /// Connections from peers at once.
 const CONNECTIONS_MAX: usize = 256;
+/// Connections at once of which it is not known yet who they are.
+const STRANGERS_MAX: usize = 128;
 /// Calls of one connection that are answered at once.
 const CALLS_MAX: usize = 128;
 /// How long the last answers to a node that is no member any more may take.
@@ -35,7 +39,7 @@ const FAREWELL_WAIT: Duration = Duration::from_secs(1);
 pub(crate) const VISITORS_MAX: usize = 16;
 
 /// Takes a port to listen at.
-pub(crate) async fn bind(address: std::net::SocketAddr) -> Result<TcpListener, Fault> {
+pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener, Fault> {
     TcpListener::bind(address).await.map_err(|why| {
         Fault::Unavailable(format!(
             "cannot listen for peers at {address}: {why}. Stop what listens there, or give this node another peer address"
@@ -49,65 +53,121 @@ pub(crate) async fn listen(
     room: Arc<Room>,
     visitors: mpsc::Sender<Visitor>,
 ) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    let mut guests = JoinSet::new();
+    let (mut strangers, mut guests) = (Strangers::default(), JoinSet::new());
     loop {
-        while guests.try_join_next().is_some() {}
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
-            Err(why) => {
-                // Of this process or of the system: out of descriptors, for example.
-                tracing::warn!(%why, "a peer's connection cannot be accepted");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-                continue;
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, from)) => {
+                    strangers.meet(greet(stream, from, room.clone(), visitors.clone()));
+                }
+                Err(why) => {
+                    // Of this process or of the system: out of descriptors, for example.
+                    tracing::warn!(%why, "a peer's connection cannot be accepted");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            },
+            Some(guest) = strangers.met() => {
+                if guests.len() < CONNECTIONS_MAX {
+                    let (room, visitors) = (room.clone(), visitors.clone());
+                    guests.spawn(async move { host(guest, &room, &visitors).await });
+                } else {
+                    tracing::warn!(from = %guest.from, "too many peers are connected: one more was left outside");
+                }
             }
-        };
-        let Ok(place) = places.clone().try_acquire_owned() else { continue };
-        let (room, visitors) = (room.clone(), visitors.clone());
-        guests.spawn(async move {
-            host(stream, &room, &visitors).await;
-            drop(place);
-        });
+            Some(_) = guests.join_next() => {}
+        }
     }
 }
 
-async fn host(mut stream: TcpStream, room: &Arc<Room>, visitors: &mpsc::Sender<Visitor>) {
-    let from = stream.peer_addr().map_or_else(|_| "?".to_owned(), |from| from.to_string());
-    if let Err(why) = socket::tune(&stream) {
-        tracing::warn!(%why, %from, "a peer's connection cannot be set up");
-        return;
+/// Connections of which it is not known yet who they are. When there are too many the one that has been there longest has to go:
+/// a member says who it is at once, and whoever says nothing keeps nobody else out.
+struct Strangers<T> {
+    greeted: JoinSet<Option<T>>,
+    order: VecDeque<AbortHandle>,
+}
+
+impl<T> Default for Strangers<T> {
+    fn default() -> Self {
+        Strangers { greeted: JoinSet::default(), order: VecDeque::new() }
     }
+}
+
+impl<T: Send + 'static> Strangers<T> {
+    fn meet(&mut self, greeting: impl Future<Output = Option<T>> + Send + 'static) {
+        self.order.retain(|stranger| !stranger.is_finished());
+        if self.order.len() >= STRANGERS_MAX
+            && let Some(first) = self.order.pop_front()
+        {
+            first.abort();
+        }
+        self.order.push_back(self.greeted.spawn(greeting));
+    }
+
+    /// The next one that has turned out to be a peer; none: nobody is at the door.
+    async fn met(&mut self) -> Option<T> {
+        while let Some(greeted) = self.greeted.join_next().await {
+            if let Ok(Some(guest)) = greeted {
+                return Some(guest);
+            }
+        }
+        None
+    }
+}
+
+/// A peer whose handshake is done.
+struct Guest {
+    from: SocketAddr,
+    hello: Hello,
+    stream: Stream,
+}
+
+/// Finds out who is there; none: no peer.
+async fn greet(
+    stream: TcpStream,
+    from: SocketAddr,
+    room: Arc<Room>,
+    visitors: mpsc::Sender<Visitor>,
+) -> Option<Guest> {
     let judge = |hello: &Hello| match hello.purpose {
         Purpose::Actors if visitors.capacity() == 0 => Err(Refusal::Busy),
         Purpose::Actors | Purpose::Raft => room.known(hello.node),
         Purpose::Join => Ok(()),
     };
-    let met = hello::answer(&mut stream, room.card(), judge);
-    let guest = match tokio::time::timeout(HELLO_WAIT, met).await {
-        Ok(Ok(guest)) => guest,
-        Ok(Err(Unmet::Refused(why))) => {
-            tracing::warn!(%from, %why, "a peer was refused");
-            return;
+    let met = async {
+        let mut stream = socket::accept(stream, room.card().tls.as_ref()).await?;
+        let hello = hello::answer(&mut stream, room.card(), judge).await?;
+        Ok(Guest { from, hello, stream })
+    };
+    match tokio::time::timeout(HELLO_WAIT, met).await {
+        Ok(Ok(guest)) => return Some(guest),
+        Ok(Err(Unmet::Refused(why))) => tracing::warn!(%from, %why, "a peer was refused"),
+        Ok(Err(Unmet::Broken(why))) if why.kind() == io::ErrorKind::Unsupported => {
+            tracing::warn!(%from, %why, "a peer cannot be understood");
         }
         // Nobody of ours: a port scan, a health check.
-        Ok(Err(why)) => return tracing::debug!(%from, %why, "no peer"),
-        Err(_) => return tracing::debug!(%from, "no peer: it says nothing"),
-    };
-    match guest.purpose {
+        Ok(Err(why)) => tracing::debug!(%from, %why, "no peer"),
+        Err(_) => tracing::debug!(%from, "no peer: it says nothing"),
+    }
+    None
+}
+
+async fn host(guest: Guest, room: &Arc<Room>, visitors: &mpsc::Sender<Visitor>) {
+    let Guest { from, hello, stream } = guest;
+    match hello.purpose {
         Purpose::Actors => {
-            let visitor = Visitor { node: NodeId(guest.node), stream };
+            let visitor = Visitor { node: NodeId(hello.node), stream };
             // Nobody takes them, or too many wait: the connection is closed.
             let _full = visitors.try_send(visitor);
         }
         Purpose::Raft | Purpose::Join => {
-            let why = converse(stream, room, &guest).await;
-            tracing::debug!(node = guest.node, %from, %why, "a peer's connection ended");
+            let why = converse(stream, room, &hello).await;
+            tracing::debug!(node = hello.node, %from, %why, "a peer's connection ended");
         }
     }
 }
 
-async fn converse(stream: TcpStream, room: &Arc<Room>, guest: &Hello) -> String {
-    let (read, write) = stream.into_split();
+async fn converse(stream: Stream, room: &Arc<Room>, guest: &Hello) -> String {
+    let (read, write) = socket::split(stream);
     let mut frames = FramedRead::new(read, wire::framing());
     let mut out = FramedWrite::new(write, wire::framing());
     let mut open = FuturesUnordered::new();
@@ -157,7 +217,7 @@ async fn converse(stream: TcpStream, room: &Arc<Room>, guest: &Hello) -> String 
 /// Gives the answers that are still due.
 async fn flush(
     open: &mut FuturesUnordered<impl Future<Output = Result<Bytes, String>>>,
-    out: &mut FramedWrite<OwnedWriteHalf, LengthDelimitedCodec>,
+    out: &mut FramedWrite<Outgoing, LengthDelimitedCodec>,
 ) -> Result<(), String> {
     while let Some(frame) = open.next().await {
         out.send(frame?).await.map_err(|why| why.to_string())?;
@@ -175,4 +235,32 @@ async fn answer(room: &Arc<Room>, guest: &Hello, frame: BytesMut) -> Result<Byte
         Reply::Failed("this connection is only for joining".to_owned())
     };
     Ok(wire::encode(call, &reply))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn whoever_says_nothing_keeps_nobody_out() {
+        let mut strangers = Strangers::default();
+        for _ in 0..STRANGERS_MAX * 2 {
+            strangers.meet(pending::<Option<u8>>());
+            tokio::task::yield_now().await;
+        }
+        assert!(strangers.order.len() <= STRANGERS_MAX);
+        strangers.meet(ready(Some(7)));
+        assert_eq!(strangers.met().await, Some(7));
+    }
+
+    #[tokio::test]
+    async fn whoever_is_no_peer_is_passed_over() {
+        let mut strangers = Strangers::default();
+        strangers.meet(ready(None));
+        strangers.meet(ready(Some(8)));
+        assert_eq!(strangers.met().await, Some(8));
+        assert_eq!(strangers.met().await, None);
+    }
 }

@@ -55,6 +55,11 @@ impl Room {
                 && self.book.heard(node).is_some_and(|ago| ago < THERE)
     }
 
+    /// Whether a node may lead, as far as it has said.
+    fn fit(&self, node: u64) -> bool {
+        self.census.fresh(node).is_none_or(|known| known.report.fit)
+    }
+
     /// Log entries a node lacks, while this node leads.
     pub(crate) fn lag(&self, node: u64) -> Option<u64> {
         let last = self.raft.metrics().borrow_watched().last_log_index.unwrap_or(0);
@@ -155,13 +160,13 @@ impl Room {
             Some(to) if !self.there(to) => {
                 return Reply::Refused(format!("{} does not answer", named(to)));
             }
+            Some(to) if !self.fit(to) => {
+                return Reply::Refused(format!("{} drains, or takes no writes", named(to)));
+            }
             Some(to) => to,
             None => {
                 let matched = self.matched();
-                let can = |voter: u64| {
-                    let known = self.census.fresh(voter);
-                    self.there(voter) && known.is_none_or(|known| known.report.writable)
-                };
+                let can = |voter: u64| self.there(voter) && self.fit(voter);
                 let others = voters.iter().filter(|voter| **voter != self.me && can(**voter));
                 let best = others.max_by_key(|voter| matched.get(voter).copied().flatten());
                 let Some(best) = best else {

@@ -24,13 +24,13 @@ pub(crate) mod room;
 pub(crate) mod ship;
 pub(crate) mod socket;
 pub(crate) mod steward;
+pub(crate) mod tls;
 pub(crate) mod wire;
 
 use std::time::{Duration, Instant};
 
 use oarlock_engine::id::NodeId;
 use openraft::async_runtime::WatchReceiver as _;
-use tokio::net::TcpStream;
 
 use self::hello::{Purpose, Unmet};
 use self::link::{HELLO_WAIT, Uncalled};
@@ -112,8 +112,22 @@ pub(crate) async fn change(replica: &Replica, change: Change) -> Result<(), Faul
     Err(Fault::Unavailable(format!("the group could not be changed: {why}")))
 }
 
+/// Hands leadership over, if this node has it.
+pub(crate) async fn hand_over(replica: &Replica) -> Result<(), Fault> {
+    let room = &replica.inner.room;
+    let _alone = room.changing.lock().await;
+    if room.leader() != Some(room.me) {
+        return Ok(());
+    }
+    match room.hand_over(None).await {
+        Reply::Refused(why) => Err(Fault::Refused(why)),
+        Reply::Failed(why) => Err(Fault::Unavailable(why)),
+        _ => Ok(()),
+    }
+}
+
 /// Opens a connection to another node's actors.
-pub(crate) async fn dial(replica: &Replica, node: NodeId) -> Result<TcpStream, Fault> {
+pub(crate) async fn dial(replica: &Replica, node: NodeId) -> Result<socket::Stream, Fault> {
     let book = &replica.inner.room.book;
     let unreachable = |why: &dyn std::fmt::Display| {
         Fault::Unavailable(format!("node {node} cannot be reached: {why}"))
@@ -122,7 +136,8 @@ pub(crate) async fn dial(replica: &Replica, node: NodeId) -> Result<TcpStream, F
         return Err(Fault::Refused(format!("node {node} is no other member of this cluster")));
     };
     book.wall.open(node.0).map_err(|why| unreachable(&why))?;
-    let mut stream = socket::connect(&link.address()).await.map_err(|why| unreachable(&why))?;
+    let stream = socket::connect(&link.address(), card.tls.as_ref()).await;
+    let mut stream = stream.map_err(|why| unreachable(&why))?;
     let greeting = hello::knock(&mut stream, card, node.0, Purpose::Actors);
     match tokio::time::timeout(HELLO_WAIT, greeting).await {
         Ok(Ok(_)) => Ok(stream),

@@ -12,7 +12,7 @@ use oarlock_engine::id::NodeId;
 use openraft::ReadPolicy;
 use openraft::async_runtime::WatchReceiver as _;
 use openraft::errors::{ClientWriteError, LinearizableReadError, RaftError};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use super::book::Book;
 use super::census::Census;
@@ -48,6 +48,8 @@ pub(crate) struct Room {
     pub(crate) changing: tokio::sync::Mutex<()>,
     /// Who was taken in by this node, and when.
     pub(crate) newcomers: Mutex<BTreeMap<u64, Instant>>,
+    /// Whether it would rather not lead: it drains, or stops.
+    pub(crate) stands_back: watch::Sender<bool>,
     pub(crate) me: u64,
 }
 
@@ -74,6 +76,7 @@ impl Room {
             arriving: tokio::sync::Mutex::default(),
             changing: tokio::sync::Mutex::default(),
             newcomers: Mutex::default(),
+            stands_back: watch::Sender::default(),
             me: identity.node.0,
         }
     }
@@ -115,7 +118,7 @@ impl Room {
             applied: index(applied.last),
             print: applied.print,
             clock: clock::now(),
-            writable: !self.gate.is_shut(),
+            fit: !self.gate.is_shut() && !*self.stands_back.borrow(),
         }
     }
 
@@ -229,6 +232,7 @@ impl Room {
 
     /// A leader that stops lets another one lead first, if there is one.
     pub(crate) async fn leave_the_lead(self: &Arc<Room>) {
+        self.stands_back.send_replace(true);
         if self.leader() == Some(self.me) && self.voters().len() > 1 {
             let reply = self.hand_over(None).await;
             tracing::info!(?reply, "stopping: somebody else should lead");

@@ -229,3 +229,132 @@ async fn working<T: Send + 'static>(
 ) -> Result<T, String> {
     tokio::task::spawn_blocking(work).await.map_err(|why| why.to_string())?
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use futures::future::join_all;
+    use oarlock_engine::access::Principal;
+    use oarlock_engine::id::NodeId;
+    use oarlock_engine::setting;
+    use oarlock_engine::store::Row;
+    use openraft::async_runtime::WatchReceiver as _;
+    use rocksdb::IteratorMode;
+
+    use super::*;
+    use crate::peer::book::Wall;
+    use crate::peer::link::Ears;
+    use crate::{Config, Peering, Replica, Secret};
+
+    /// So many changes make a snapshot of several pieces.
+    const CHANGES: u64 = 12_000;
+
+    async fn member(join: Vec<String>) -> Replica {
+        let here = "127.0.0.1:0".parse().expect("an address");
+        let peer = Peering { join, ..Peering::new(here, Secret::new("only the tests know it")) };
+        let config = Config { peer: Some(peer), ..Config::new(NodeId(1), None) };
+        Replica::open(config).await.expect("it opens")
+    }
+
+    fn address(replica: &Replica) -> String {
+        replica.peer_address().expect("it listens").to_string()
+    }
+
+    async fn write(replica: &Replica, number: u64) {
+        let (name, value) = (setting::RETENTION_MS.to_owned(), number.to_string());
+        let by = Principal("user:test".to_owned());
+        let command = setting::Command::Set { name, value }.into();
+        replica.propose(by, None, command).await.expect("accepted");
+    }
+
+    /// A connection of its own from one to the other, when it is up.
+    async fn connected(from: &Replica, to: &Replica) -> Arc<Link> {
+        let ears = Ears {
+            heard: Box::new(|| {}),
+            changed: Box::new(|_| {}),
+            refused: Box::new(|_| {}),
+            wall: Wall::default(),
+        };
+        let card = from.inner.room.card().clone();
+        let link = Link::new(to.status().node.0, address(to), card, ears);
+        let begin = Instant::now();
+        while !link.state().up {
+            assert!(begin.elapsed() < Duration::from_secs(10), "{}", link.state().why);
+            tokio::task::yield_now().await;
+        }
+        link
+    }
+
+    fn rows(replica: &Replica) -> Vec<Row> {
+        let all = |db: &DB| {
+            let rows = db.iterator(IteratorMode::Start);
+            let rows = rows.map(|row| row.expect("it can be read"));
+            let rows = rows.filter(|(key, _)| key[0] > 0);
+            rows.map(|(key, value)| (key.into_vec(), value.into_vec())).collect()
+        };
+        replica.inner.shared.shelf.with(all)
+    }
+
+    /// A leader with much to tell, one that has heard nothing of it, and the leader's snapshot.
+    async fn far_apart() -> (Replica, Replica, Kept) {
+        let leader = member(Vec::new()).await;
+        let behind = member(vec![address(&leader)]).await;
+        leader.cut_off(&[behind.status().node]);
+        join_all((0..CHANGES).map(|number| write(&leader, number))).await;
+        leader.snapshot().await.expect("a snapshot");
+        let kept = leader.inner.shared.kept.lock().expect("nobody panics").clone();
+        (leader, behind, kept.expect("it was just taken"))
+    }
+
+    fn vote(replica: &Replica) -> Vote {
+        replica.inner.raft.metrics().borrow_watched().vote
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_transfer_that_broke_off_goes_on_behind_what_has_arrived() {
+        let (leader, behind, kept) = far_apart().await;
+        let (vote, meta) = (vote(&leader), kept.meta.clone());
+        let begin = Ask::Ship(Ship::Begin { vote, meta: meta.clone() });
+        let db = kept.place.open_copy(&kept.path).expect("a snapshot");
+        let piece = read_piece(&db, &Bytes::new()).expect("a piece").expect("there is one");
+        assert!(read_piece(&db, &piece.last).expect("a piece").is_some(), "it has several pieces");
+        drop(db);
+
+        let first = connected(&leader, &behind).await;
+        let there = ask(&first, &begin, PIECE_WAIT).await.expect("an answer");
+        assert!(matches!(there, Shipped::Next { number: 0, .. }), "{there:?}");
+        let (last, rows_of, sum) = (meta.last_log_id, piece.rows.clone(), Print::of(&piece.rows));
+        let part = Ship::Piece { vote, last, number: 0, rows: rows_of, sum };
+        ask(&first, &Ask::Ship(part), PIECE_WAIT).await.expect("an answer");
+        first.end();
+        drop(first);
+
+        let second = connected(&leader, &behind).await;
+        match ask(&second, &begin, PIECE_WAIT).await.expect("an answer") {
+            Shipped::Next { number: 1, after, .. } => assert_eq!(after, piece.last),
+            other => panic!("it begins anew: {other:?}"),
+        }
+        send(&second, vote, meta.clone(), kept).await.expect("it is installed");
+        assert_eq!(behind.inner.shared.progress().applied.last, meta.last_log_id);
+        assert_eq!(rows(&behind), rows(&leader));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_piece_that_was_damaged_on_its_way_is_asked_for_again() {
+        let (leader, behind, kept) = far_apart().await;
+        let (vote, meta) = (vote(&leader), kept.meta.clone());
+        let db = kept.place.open_copy(&kept.path).expect("a snapshot");
+        let piece = read_piece(&db, &Bytes::new()).expect("a piece").expect("there is one");
+        drop(db);
+        let link = connected(&leader, &behind).await;
+        let begin = Ask::Ship(Ship::Begin { vote, meta: meta.clone() });
+        ask(&link, &begin, PIECE_WAIT).await.expect("an answer");
+        let sum = Print::of(b"other bytes");
+        let part = Ship::Piece { vote, last: meta.last_log_id, number: 0, rows: piece.rows, sum };
+        let told = ask(&link, &Ask::Ship(part), PIECE_WAIT).await.expect("an answer");
+        assert!(matches!(&told, Shipped::Again(why) if why.contains("damaged")), "{told:?}");
+        send(&link, vote, meta, kept).await.expect("it is installed all the same");
+        assert_eq!(rows(&behind), rows(&leader));
+    }
+}

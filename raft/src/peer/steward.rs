@@ -131,10 +131,12 @@ pub(crate) async fn report(room: Arc<Room>) {
     let mut pace = tokio::time::interval(REPORT_EVERY);
     pace.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut changes = room.book.told.subscribe();
+    let mut wishes = room.stands_back.subscribe();
     loop {
         tokio::select! {
             _ = pace.tick() => {}
             Ok(()) = changes.changed() => {}
+            Ok(()) = wishes.changed() => {}
         }
         let links = room.book.all();
         join_all(links.iter().filter(|link| link.state().up).map(|link| async {
@@ -167,11 +169,23 @@ pub(crate) async fn report(room: Arc<Room>) {
                 if off > 0 { "ahead of" } else { "behind" }
             )
         }));
-        if let Some(why) = room.gate.why().filter(|_| room.leader() == Some(room.me)) {
-            tracing::warn!(why, "this node takes no writes: somebody else should lead");
-            let _reply = room.hand_over(None).await;
+        if room.leader() == Some(room.me)
+            && room.voters().len() > 1
+            && let Some(why) = unfit(&room)
+        {
+            // Unless the group is being changed just now: then it is looked at again soon.
+            if let Ok(_alone) = room.changing.try_lock() {
+                tracing::info!(why, "somebody else should lead");
+                let _reply = room.hand_over(None).await;
+            }
         }
     }
+}
+
+/// Why this node should not lead, if it should not.
+fn unfit(room: &Room) -> Option<String> {
+    let back = room.stands_back.borrow().then(|| "this node drains or stops".to_owned());
+    room.gate.why().map(|why| format!("this node takes no writes: {why}")).or(back)
 }
 
 /// Brings the group into shape while this node leads.

@@ -105,8 +105,8 @@ pub(crate) struct Report {
     pub(crate) print: Print,
     /// Its clock, in milliseconds.
     pub(crate) clock: u64,
-    /// Whether it can take writes: its disk has room and its clock is right.
-    pub(crate) writable: bool,
+    /// Whether it may lead: its disk has room, its clock is right, and it neither drains nor stops.
+    pub(crate) fit: bool,
 }
 
 /// A piece of a snapshot, or the question how much of it is there.

@@ -147,7 +147,7 @@ impl Place {
 
     /// Runs a command of the program, without a node to talk to unless its words say so.
     pub(crate) fn say(&self, words: &[&str]) -> Said {
-        say_at(&format!("http://127.0.0.1:{}", self.port), self.folder.path(), words)
+        say_at(&format!("http://127.0.0.1:{}", self.port), self.folder.path(), &self.env, words)
     }
 }
 
@@ -167,12 +167,12 @@ impl Node {
 
     /// Runs a command of the program against this node, in the root of the repository.
     pub(crate) fn say(&self, words: &[&str]) -> Said {
-        say_at(&self.address, &oarlock_tests::house::root(), words)
+        say_at(&self.address, &oarlock_tests::house::root(), &[], words)
     }
 
     /// The same, by another address that leads to it.
     pub(crate) fn say_to(&self, address: &str, words: &[&str]) -> Said {
-        say_at(address, &oarlock_tests::house::root(), words)
+        say_at(address, &oarlock_tests::house::root(), &[], words)
     }
 
     /// `kill -9`, and waits until the process is gone.
@@ -275,11 +275,12 @@ pub(crate) fn patient(address: &str) -> Client {
     builder.build().expect("the address is one")
 }
 
-fn say_at(address: &str, folder: &Path, words: &[&str]) -> Said {
+fn say_at(address: &str, folder: &Path, env: &[(&str, String)], words: &[&str]) -> Said {
     let output = Command::new(program())
         .args(words)
         .env("OARLOCK_ADDR", address)
         .env("NO_COLOR", "1")
+        .envs(env.iter().map(|(name, value)| (name, value)))
         .current_dir(folder)
         .stdin(Stdio::null())
         .output()

@@ -4,104 +4,17 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use oarlock_client::v1::Cluster;
 use oarlock_client::{Client, RunStatus};
 
+use super::three::{EVERYTHING, FIND_MAX, Three, places};
 use super::whole::whole;
 use super::work::Work;
-use crate::node::{Node, Place, ended, patient, port, until};
+use crate::node::{Place, ended, port, until};
 
-/// How long nodes may take to find each other, and to find that something is wrong.
-const FIND_MAX: Duration = Duration::from_secs(30);
 /// How long some hundred runs may take.
 const FINISH_MAX: Duration = Duration::from_secs(120);
 /// The library that shows a process another time of day; `make test` installs it.
 const FAKETIME: &str = "libfaketimeMT.so.1";
-
-/// Three nodes, and where their peers reach them.
-struct Three {
-    nodes: Vec<Node>,
-    peers: Vec<u16>,
-    places: Vec<Place>,
-    /// What they are for.
-    roles: &'static str,
-}
-
-/// What nodes are for, if nothing is said.
-const EVERYTHING: &str = "api,scheduler,worker,voter";
-
-impl Three {
-    /// Founds a cluster at the first place, which the others join; they know each other by a secret.
-    async fn start(places: Vec<Place>) -> Three {
-        Three::for_what(places, EVERYTHING).await
-    }
-
-    /// The same with nodes that are for these things only.
-    async fn for_what(places: Vec<Place>, roles: &'static str) -> Three {
-        let places: Vec<Place> = places.into_iter().map(knowing).collect();
-        let peers: Vec<u16> = places.iter().map(|_| port()).collect();
-        let mut three = Three { nodes: Vec::new(), peers, places, roles };
-        for at in 0..three.places.len() {
-            let node = three.begin(at, three.peers[at]);
-            three.nodes.push(node);
-        }
-        three.settled().await;
-        three
-    }
-
-    /// Waits until as many vote as these nodes suffice for: an odd number.
-    async fn settled(&self) {
-        let voters = u32::try_from((self.nodes.len() - 1) / 2 * 2 + 1).expect("a few nodes");
-        let what = format!("{voters} of {} nodes vote", self.nodes.len());
-        until(FIND_MAX, &what, async || self.cluster().await.voters == voters).await;
-    }
-
-    /// Starts the node at a place, with its peers at this port.
-    fn begin(&self, at: usize, peer: u16) -> Node {
-        self.begin_for(at, peer, self.roles)
-    }
-
-    fn begin_for(&self, at: usize, peer: u16, roles: &str) -> Node {
-        let (name, listen) = (format!("n{}", at + 1), format!("127.0.0.1:{peer}"));
-        let mut words = vec!["--node", &name, "--peer-listen", &listen, "--roles", roles];
-        let first = format!("127.0.0.1:{}", self.peers[0]);
-        if at > 0 {
-            words.extend(["--join", &first]);
-        }
-        self.places[at].start_with(&words)
-    }
-
-    /// Starts one more node, for these things.
-    fn join(&mut self, roles: &str) {
-        self.places.push(knowing(Place::new()));
-        self.peers.push(port());
-        let at = self.places.len() - 1;
-        self.nodes.push(self.begin_for(at, self.peers[at], roles));
-    }
-
-    /// The cluster as the first node sees it.
-    async fn cluster(&self) -> Cluster {
-        self.nodes[0].client().cluster().await.expect("it answers")
-    }
-
-    fn client(&self) -> Client {
-        let all: Vec<&str> = self.nodes.iter().map(Node::address).collect();
-        patient(&all.join(","))
-    }
-
-    fn each(&self) -> Vec<Client> {
-        self.nodes.iter().map(Node::client).collect()
-    }
-}
-
-/// A place whose nodes know the secret.
-fn knowing(place: Place) -> Place {
-    place.see("OARLOCK_PEER__SECRET", "three in one boat")
-}
-
-fn places() -> Vec<Place> {
-    (0..3).map(|_| Place::new()).collect()
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_moved_to_another_address_is_found_again() {
@@ -169,6 +82,34 @@ async fn one_becomes_three_and_five_and_one_again_under_load_and_no_request_fail
         work.goes_on(20).await;
     }
     whole(&three.client(), &three.each(), work).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_drains_gives_the_lead_away_and_does_not_get_it_back() {
+    let three = Three::start(places()).await;
+    let client = three.client();
+    client.step_down(Some("n1")).await.expect("it may lead");
+    client.node("n1").drain(Some("maintenance"), false).await.expect("the others can go on");
+    let leader = async || {
+        let mut found = String::new();
+        until(FIND_MAX, "another node leads", async || {
+            let cluster = client.cluster().await.expect("it answers");
+            found = cluster.leader.filter(|_| cluster.sure).unwrap_or_default();
+            !found.is_empty() && found != "n1"
+        })
+        .await;
+        found
+    };
+    for _ in 0..4 {
+        let before = leader().await;
+        client.step_down(None).await.expect("there is one other that may");
+        let after = leader().await;
+        assert!(before != after && after != "n1", "{before}, then {after}");
+    }
+    let told = client.step_down(Some("n1")).await.expect_err("it drains");
+    assert!(told.to_string().contains("drains"), "{told}");
+    client.node("n1").undrain().await.expect("it is wanted again");
+    until(FIND_MAX, "it may lead again", async || client.step_down(Some("n1")).await.is_ok()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

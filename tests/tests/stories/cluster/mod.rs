@@ -5,6 +5,9 @@
 
 mod broken;
 mod by_hand;
+mod hidden;
 mod lab;
+mod long;
+mod three;
 mod whole;
 mod work;
