@@ -14,7 +14,7 @@
 //! | `oarlock_tasks_queue_depth{queue,state}` | gauge | tasks by queue: `ready`, `leased`, `resting`, `dead` |
 //! | `oarlock_tasks_queue_oldest_seconds{queue}` | gauge | how long the longest waiting task waits |
 //! | `oarlock_actors_restarts_total{kind}` | counter | actors that died and were started again |
-//! | `oarlock_actors_role_active{role}` | gauge | 1: this node drives it |
+//! | `oarlock_role_active{role}` | gauge | 1: this node drives it; over all nodes the sum is 1, or 0 while it moves |
 //! | `oarlock_actors_proposals_repeated_total` | counter | proposals that got no answer at first |
 //! | `oarlock_actors_questions_total` | counter | expressions answered |
 //! | `oarlock_actors_breaker_state{host}` | gauge | 0 closed, 1 probing, 2 open |
@@ -101,7 +101,7 @@ pub(crate) fn actor_restarted(kind: &'static str) {
 
 /// This node drives a role now, or does so no longer.
 pub(crate) fn role_active(role: &str, active: bool) {
-    gauge!("oarlock_actors_role_active", "role" => role.to_owned()).set(u32::from(active));
+    gauge!("oarlock_role_active", "role" => role.to_owned()).set(u32::from(active));
 }
 
 /// A proposal got no answer.

@@ -132,6 +132,12 @@ impl Link {
 
     /// Asks, and waits for the answer at most so long.
     pub(crate) async fn call(&self, ask: &Ask, within: Duration) -> Result<Reply, Uncalled> {
+        self.post(ask, within).await?.answer().await
+    }
+
+    /// Asks: calls arrive in the order in which they are posted. Whoever wants the answer waits for it then, and not longer than
+    /// so long from now on.
+    pub(crate) async fn post(&self, ask: &Ask, within: Duration) -> Result<Posted, Uncalled> {
         {
             let state = self.state.borrow();
             if !state.up {
@@ -143,14 +149,27 @@ impl Link {
         let job = Job { call, frame: wire::encode(call, ask), answer };
         let deadline = tokio::time::Instant::now() + within;
         match tokio::time::timeout_at(deadline, self.jobs.send(job)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(_)) => return Err(Uncalled::NotSent("the link is closed".to_owned())),
-            Err(_) => return Err(Uncalled::NotSent("too many calls wait".to_owned())),
+            Ok(Ok(())) => Ok(Posted { answered, deadline, within }),
+            Ok(Err(_)) => Err(Uncalled::NotSent("the link is closed".to_owned())),
+            Err(_) => Err(Uncalled::NotSent("too many calls wait".to_owned())),
         }
-        let bytes = match tokio::time::timeout_at(deadline, answered).await {
+    }
+}
+
+/// A call that is on its way.
+pub(crate) struct Posted {
+    answered: oneshot::Receiver<Result<BytesMut, Uncalled>>,
+    deadline: tokio::time::Instant,
+    within: Duration,
+}
+
+impl Posted {
+    /// Waits for its answer.
+    pub(crate) async fn answer(self) -> Result<Reply, Uncalled> {
+        let bytes = match tokio::time::timeout_at(self.deadline, self.answered).await {
             Ok(Ok(bytes)) => bytes?,
             Ok(Err(_)) => return Err(Uncalled::Lost("the link was closed".to_owned())),
-            Err(_) => return Err(Uncalled::Lost(format!("none within {within:?}"))),
+            Err(_) => return Err(Uncalled::Lost(format!("none within {:?}", self.within))),
         };
         codec::decode(&bytes).map_err(|why| Uncalled::Lost(why.to_string()))
     }

@@ -1,16 +1,18 @@
 //! The other end: connections from peers, each known by its handshake before anything else is read from it.
 //!
-//! Calls on a connection are answered as they are ready, not in the order they came. So many may be open at once; then nothing
-//! more is read, and the caller's writes wait.
+//! Calls on a connection are begun in the order in which they came, each before the next is read, and answered as they are ready. So
+//! many may be open at once; then nothing more is read, and the caller's writes wait.
 
 use std::collections::VecDeque;
-use std::future::Future;
+use std::future::{Future, ready};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use futures::future::Either;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt as _, SinkExt, StreamExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -186,7 +188,11 @@ async fn converse(stream: Stream, room: &Arc<Room>, guest: &Hello) -> String {
             frame = frames.next(), if open.len() < CALLS_MAX => match frame {
                 Some(Ok(frame)) if wall.open(guest.node).is_ok() => {
                     room.book.hear(guest.node);
-                    open.push(answer(room, guest, frame));
+                    let mut begun = Box::pin(answer(room, guest, frame));
+                    match futures::poll!(&mut begun) {
+                        Poll::Ready(frame) => open.push(Either::Left(ready(frame))),
+                        Poll::Pending => open.push(Either::Right(begun)),
+                    }
                 }
                 Some(Ok(_)) => {}
                 Some(Err(why)) => return why.to_string(),
@@ -239,7 +245,7 @@ async fn answer(room: &Arc<Room>, guest: &Hello, frame: BytesMut) -> Result<Byte
 
 #[cfg(test)]
 mod tests {
-    use std::future::{pending, ready};
+    use std::future::pending;
 
     use super::*;
 

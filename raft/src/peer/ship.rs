@@ -247,8 +247,9 @@ mod tests {
     use crate::peer::link::Ears;
     use crate::{Config, Peering, Replica, Secret};
 
-    /// So many changes make a snapshot of several pieces.
+    /// So many changes at once, and so often: a snapshot of several pieces.
     const CHANGES: u64 = 12_000;
+    const ROUNDS: u32 = 3;
 
     async fn member(join: Vec<String>) -> Replica {
         let here = "127.0.0.1:0".parse().expect("an address");
@@ -297,11 +298,13 @@ mod tests {
     }
 
     /// A leader with much to tell, one that has heard nothing of it, and the leader's snapshot.
-    async fn far_apart() -> (Replica, Replica, Kept) {
+    async fn far_apart(rounds: u32) -> (Replica, Replica, Kept) {
         let leader = member(Vec::new()).await;
         let behind = member(vec![address(&leader)]).await;
         leader.cut_off(&[behind.status().node]);
-        join_all((0..CHANGES).map(|number| write(&leader, number))).await;
+        for _ in 0..rounds {
+            join_all((0..CHANGES).map(|number| write(&leader, number))).await;
+        }
         leader.snapshot().await.expect("a snapshot");
         let kept = leader.inner.shared.kept.lock().expect("nobody panics").clone();
         (leader, behind, kept.expect("it was just taken"))
@@ -313,7 +316,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_transfer_that_broke_off_goes_on_behind_what_has_arrived() {
-        let (leader, behind, kept) = far_apart().await;
+        let (leader, behind, kept) = far_apart(ROUNDS).await;
         let (vote, meta) = (vote(&leader), kept.meta.clone());
         let begin = Ask::Ship(Ship::Begin { vote, meta: meta.clone() });
         let db = kept.place.open_copy(&kept.path).expect("a snapshot");
@@ -342,7 +345,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_piece_that_was_damaged_on_its_way_is_asked_for_again() {
-        let (leader, behind, kept) = far_apart().await;
+        let (leader, behind, kept) = far_apart(1).await;
         let (vote, meta) = (vote(&leader), kept.meta.clone());
         let db = kept.place.open_copy(&kept.path).expect("a snapshot");
         let piece = read_piece(&db, &Bytes::new()).expect("a piece").expect("there is one");

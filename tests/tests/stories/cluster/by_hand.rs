@@ -9,7 +9,7 @@ use oarlock_client::{Client, RunStatus};
 use super::three::{EVERYTHING, FIND_MAX, Three, places};
 use super::whole::whole;
 use super::work::Work;
-use crate::node::{Place, ended, port, until};
+use crate::node::{Node, Place, ended, port, until};
 
 /// How long some hundred runs may take.
 const FINISH_MAX: Duration = Duration::from_secs(120);
@@ -126,6 +126,11 @@ async fn who_joins_gets_a_fair_part_of_the_roles() {
         shares.len() == 4 && shares.values().all(|share| *share == 2)
     })
     .await;
+    until(FIND_MAX, "each is driven by one, as the metrics say", async || {
+        let active = active(&three.nodes).await;
+        active.len() == 8 && active.values().all(|nodes| *nodes == 1)
+    })
+    .await;
     // Who goes in order leaves what it had to the others, and nobody waits for a silence.
     let gone = three.nodes.pop().expect("four nodes");
     assert!(gone.stop().success());
@@ -147,6 +152,22 @@ async fn without_a_worker_runs_wait_and_a_node_that_only_works_is_enough() {
     let ended = ended(&three.client(), &run.id, FIND_MAX).await;
     assert_eq!(ended.status, RunStatus::Completed, "{ended:?}");
     assert_eq!(three.cluster().await.voters, 3, "it works and does not vote");
+}
+
+/// By how many nodes each role is driven, as their metrics say.
+async fn active(nodes: &[Node]) -> BTreeMap<String, u32> {
+    let mut active = BTreeMap::new();
+    for node in nodes {
+        let url = format!("{}/metrics", node.address());
+        let text = reqwest::get(url).await.expect("an answer").text().await.expect("text");
+        for line in text.lines() {
+            let Some(rest) = line.strip_prefix("oarlock_role_active{role=\"") else { continue };
+            let (role, value) = rest.split_once("\"} ").expect("a label and a value");
+            let value: u32 = value.parse().expect("0 or 1");
+            *active.entry(role.to_owned()).or_insert(0) += value;
+        }
+    }
+    active
 }
 
 /// How many roles each node drives.
