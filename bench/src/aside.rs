@@ -19,7 +19,7 @@ use crate::plan::Step;
 const READ_EVERY: Duration = Duration::from_millis(100);
 /// What it reads: a page of the list, and the totals.
 const REPORTS: [&str; 2] =
-    ["/api/v1/runs?limit=200&all=true&consistency=stale", "/api/v1/status?consistency=stale"];
+    ["/api/v1/runs?page_size=200&all=true&consistency=stale", "/api/v1/status?consistency=stale"];
 
 /// Writers at the leader, with and without a reader at a follower.
 #[derive(Debug, Clone, Serialize)]
