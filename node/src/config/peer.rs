@@ -141,9 +141,10 @@ fn tls(loaded: &Loaded) -> Result<Option<Tls>, Fault> {
         if path.is_empty() {
             return Err(refused(loaded, name, "it is missing").help(all));
         }
-        files.push(std::fs::read(path).map_err(|fault| {
-            refused(loaded, name, &format!("cannot read {path}: {fault}")).help(all)
-        })?);
+        files.push(
+            std::fs::read(path)
+                .map_err(|fault| refused(loaded, name, &format!("cannot read {path}: {fault}")))?,
+        );
     }
     Tls::from_pem(&files[0], &files[1], &files[2]).map(Some).map_err(|wrong| {
         let at = match &wrong {

@@ -97,19 +97,17 @@ impl Lab {
             let place = lab.place(plan, number, &secret).await?;
             lab.nodes.push(Node::new(place));
         }
-        lab.founded = lab.nodes[0].has_data();
-        if lab.founded {
-            lab.begin_together().await?;
-        } else {
-            lab.begin_in_turn().await?;
-        }
+        let kept: Vec<bool> = lab.nodes.iter().map(Node::has_data).collect();
+        lab.founded = kept.contains(&true);
+        lab.begin_together(&kept).await?;
+        lab.begin_in_turn(&kept).await?;
         lab.together().await?;
         Ok(lab)
     }
 
-    /// One after the other, so that the numbers they are given are those in their names.
-    async fn begin_in_turn(&mut self) -> Result<(), Fault> {
-        for number in 0..self.nodes.len() {
+    /// Those that are new, one after the other, so that the numbers they are given are those in their names.
+    async fn begin_in_turn(&mut self, kept: &[bool]) -> Result<(), Fault> {
+        for number in (0..self.nodes.len()).filter(|number| !kept[*number]) {
             let ready = self.begin(number).await?.ready().await;
             self.nodes[number].has(ready)?;
             self.founded = true;
@@ -117,13 +115,13 @@ impl Lab {
         Ok(())
     }
 
-    /// All at once: they are a cluster already, and none is ready without a majority.
-    async fn begin_together(&mut self) -> Result<(), Fault> {
+    /// Those whose data was kept, all at once: they are a cluster already, and none is ready without a majority.
+    async fn begin_together(&mut self, kept: &[bool]) -> Result<(), Fault> {
         let mut begun = Vec::new();
-        for number in 0..self.nodes.len() {
-            begun.push(self.begin(number).await?);
+        for number in (0..self.nodes.len()).filter(|number| kept[*number]) {
+            begun.push((number, self.begin(number).await?));
         }
-        for (number, begun) in begun.into_iter().enumerate() {
+        for (number, begun) in begun {
             let ready = begun.ready().await;
             self.nodes[number].has(ready)?;
         }
@@ -143,7 +141,10 @@ impl Lab {
             (None, 0) => (0, 0),
             (None, port) => (port, port + 1),
         };
-        let (http, outer, inner) = (bind(http).await?, bind(outer).await?, bind(0).await?);
+        let had = known.is_some();
+        let again = |fault: Fault| if had { ports::had(fault, &self.folder, &name) } else { fault };
+        let (http, outer) = (bind(http).await.map_err(again)?, bind(outer).await.map_err(again)?);
+        let inner = bind(0).await?;
         let local = |listener: &TcpListener| {
             listener.local_addr().map_err(|fault| Fault::new(Exit::Failed, fault.to_string()))
         };

@@ -54,6 +54,20 @@ pub(super) fn remembered(folder: &Path, name: &str) -> Option<(u16, u16)> {
     Some((http.parse().ok()?, outer.parse().ok()?))
 }
 
+/// Why a port that a node had is taken now.
+pub(super) fn had(fault: Fault, folder: &Path, name: &str) -> Fault {
+    let file = file(folder, name);
+    Fault::new(Exit::Conflict, fault.what)
+        .help(format!(
+            "{name} had this port before: is the cluster in {} running already?",
+            folder.display()
+        ))
+        .help(format!(
+            "if not, remove {} and let {name} join anew with an empty folder",
+            file.display()
+        ))
+}
+
 /// Writes them down.
 pub(super) fn remember(folder: &Path, place: &Place) -> Result<(), Fault> {
     let ports = format!("{} {}\n", place.http.port(), place.advertised.port());

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 use super::proof::{Proof, Side, holds, prove};
-use super::tls::Tls;
+use super::tls::{self, Tls};
 use crate::config::Secret;
 use crate::fault::Fault;
 
@@ -140,7 +140,7 @@ pub(crate) async fn knock(
         random: random()?,
     };
     let mine = say(stream, &hello).await?;
-    let (challenge, theirs) = hear::<Challenge>(stream).await?;
+    let (challenge, theirs) = hear::<Challenge>(stream).await.map_err(tls::explained)?;
     match challenge {
         Challenge::Prove { version, .. }
             if (VERSION_OLDEST..=VERSION_NEWEST).contains(&version) => {}

@@ -33,16 +33,23 @@ pub(crate) async fn join(peering: &Peering, address: &str) -> Result<Identity, F
     let begin = Instant::now();
     let mut told = String::new();
     loop {
-        let mut why = String::new();
+        let (mut why, mut refused, mut unsure) = (String::new(), None, false);
         for member in peering.join.iter().filter(|member| *member != address) {
             match ask(&card, member, address).await {
                 Ok(identity) => {
                     tracing::info!(node = %identity.node, member, "joined the cluster");
                     return Ok(identity);
                 }
-                Err(refused @ Fault::Refused(_)) => return Err(refused),
-                Err(fault) => why = format!("{member}: {fault}"),
+                Err(fault @ Fault::Refused(_)) => refused = Some(fault),
+                Err(fault) => (why, unsure) = (format!("{member}: {fault}"), true),
             }
+        }
+        // What one of them refuses another may know better, but not when all say so.
+        if let Some(refused) = refused {
+            if !unsure {
+                return Err(refused);
+            }
+            why = refused.to_string();
         }
         if why.is_empty() {
             "no address of another node is given".clone_into(&mut why);
@@ -53,7 +60,7 @@ pub(crate) async fn join(peering: &Peering, address: &str) -> Result<Identity, F
         }
         if begin.elapsed() > ASK_FOR {
             return Err(Fault::Unavailable(format!(
-                "cannot join the cluster: {why}. Start the nodes named in `join` first"
+                "cannot join the cluster: {why}. Are the nodes named in `join` running, and reachable from here?"
             )));
         }
         tokio::time::sleep(PAUSE).await;

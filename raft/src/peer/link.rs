@@ -279,8 +279,10 @@ impl Keeper {
             while let Some(job) = waiting.recv().await {
                 let mut next = Some(job);
                 while let Some(job) = next.take() {
+                    // Whoever has stopped waiting is told that it may have arrived; it need not.
+                    let wanted = !job.answer.is_closed();
                     let frame = open.note(job);
-                    if wall.open(target).is_ok() {
+                    if wanted && wall.open(target).is_ok() {
                         out.feed(frame).await?;
                     }
                     next = waiting.try_recv().ok();
@@ -306,7 +308,7 @@ impl Keeper {
                 Err(std::io::Error::new(std::io::ErrorKind::TimedOut, "no acknowledgement"))
             }
         };
-        let why = ended.err().map_or_else(|| "closed".to_owned(), |why| why.to_string());
+        let why = ended.err().map_or_else(|| "closed".to_owned(), |why| socket::ended(&why));
         open.give_up(&why);
         why
     }

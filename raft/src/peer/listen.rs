@@ -3,7 +3,6 @@
 //! Calls on a connection are begun in the order in which they came, each before the next is read, and answered as they are ready. So
 //! many may be open at once; then nothing more is read, and the caller's writes wait.
 
-use std::collections::VecDeque;
 use std::future::{Future, ready};
 use std::io;
 use std::net::SocketAddr;
@@ -17,6 +16,8 @@ use futures::stream::FuturesUnordered;
 use futures::{FutureExt as _, SinkExt, StreamExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::coop::unconstrained;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio_util::codec::{FramedRead, FramedWrite, LengthDelimitedCodec};
 
@@ -25,6 +26,7 @@ use super::link::HELLO_WAIT;
 use super::room::Room;
 use super::socket::{self, Outgoing, Stream};
 use super::wire::{self, Ask, Reply};
+use super::{proof, tls};
 use crate::cluster::Visitor;
 use crate::fault::Fault;
 use oarlock_engine::id::NodeId;
@@ -56,11 +58,13 @@ pub(crate) async fn listen(
     visitors: mpsc::Sender<Visitor>,
 ) {
     let (mut strangers, mut guests) = (Strangers::default(), JoinSet::new());
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, from)) => {
-                    strangers.meet(greet(stream, from, room.clone(), visitors.clone()));
+                    let (room, visitors) = (room.clone(), visitors.clone());
+                    strangers.meet(greet(stream, from, room, visitors, places.clone()));
                 }
                 Err(why) => {
                     // Of this process or of the system: out of descriptors, for example.
@@ -69,40 +73,35 @@ pub(crate) async fn listen(
                 }
             },
             Some(guest) = strangers.met() => {
-                if guests.len() < CONNECTIONS_MAX {
-                    let (room, visitors) = (room.clone(), visitors.clone());
-                    guests.spawn(async move { host(guest, &room, &visitors).await });
-                } else {
-                    tracing::warn!(from = %guest.from, "too many peers are connected: one more was left outside");
-                }
+                let (room, visitors) = (room.clone(), visitors.clone());
+                guests.spawn(async move { host(guest, &room, &visitors).await });
             }
             Some(_) = guests.join_next() => {}
         }
     }
 }
 
-/// Connections of which it is not known yet who they are. When there are too many the one that has been there longest has to go:
-/// a member says who it is at once, and whoever says nothing keeps nobody else out.
+/// Connections of which it is not known yet who they are. When there are too many one of them has to go, whichever chance takes: a
+/// member is a stranger for a moment only, and whoever says nothing keeps nobody else out.
 struct Strangers<T> {
     greeted: JoinSet<Option<T>>,
-    order: VecDeque<AbortHandle>,
+    order: Vec<AbortHandle>,
 }
 
 impl<T> Default for Strangers<T> {
     fn default() -> Self {
-        Strangers { greeted: JoinSet::default(), order: VecDeque::new() }
+        Strangers { greeted: JoinSet::default(), order: Vec::new() }
     }
 }
 
 impl<T: Send + 'static> Strangers<T> {
     fn meet(&mut self, greeting: impl Future<Output = Option<T>> + Send + 'static) {
         self.order.retain(|stranger| !stranger.is_finished());
-        if self.order.len() >= STRANGERS_MAX
-            && let Some(first) = self.order.pop_front()
-        {
-            first.abort();
+        if self.order.len() >= STRANGERS_MAX {
+            let chance = (proof::jitter() * STRANGERS_MAX as f64) as usize;
+            self.order.swap_remove(chance.min(STRANGERS_MAX - 1)).abort();
         }
-        self.order.push_back(self.greeted.spawn(greeting));
+        self.order.push(self.greeted.spawn(greeting));
     }
 
     /// The next one that has turned out to be a peer; none: nobody is at the door.
@@ -121,6 +120,7 @@ struct Guest {
     from: SocketAddr,
     hello: Hello,
     stream: Stream,
+    place: OwnedSemaphorePermit,
 }
 
 /// Finds out who is there; none: no peer.
@@ -129,8 +129,10 @@ async fn greet(
     from: SocketAddr,
     room: Arc<Room>,
     visitors: mpsc::Sender<Visitor>,
+    places: Arc<Semaphore>,
 ) -> Option<Guest> {
     let judge = |hello: &Hello| match hello.purpose {
+        _ if places.available_permits() == 0 => Err(Refusal::Busy),
         Purpose::Actors if visitors.capacity() == 0 => Err(Refusal::Busy),
         Purpose::Actors | Purpose::Raft => room.known(hello.node),
         Purpose::Join => Ok(()),
@@ -138,12 +140,13 @@ async fn greet(
     let met = async {
         let mut stream = socket::accept(stream, room.card().tls.as_ref()).await?;
         let hello = hello::answer(&mut stream, room.card(), judge).await?;
-        Ok(Guest { from, hello, stream })
+        let place = places.clone().try_acquire_owned().map_err(io::Error::other)?;
+        Ok(Guest { from, hello, stream, place })
     };
     match tokio::time::timeout(HELLO_WAIT, met).await {
         Ok(Ok(guest)) => return Some(guest),
         Ok(Err(Unmet::Refused(why))) => tracing::warn!(%from, %why, "a peer was refused"),
-        Ok(Err(Unmet::Broken(why))) if why.kind() == io::ErrorKind::Unsupported => {
+        Ok(Err(Unmet::Broken(why))) if tls::is_mistake(&why) => {
             tracing::warn!(%from, %why, "a peer cannot be understood");
         }
         // Nobody of ours: a port scan, a health check.
@@ -154,7 +157,7 @@ async fn greet(
 }
 
 async fn host(guest: Guest, room: &Arc<Room>, visitors: &mpsc::Sender<Visitor>) {
-    let Guest { from, hello, stream } = guest;
+    let Guest { from, hello, stream, place } = guest;
     match hello.purpose {
         Purpose::Actors => {
             let visitor = Visitor { node: NodeId(hello.node), stream };
@@ -166,6 +169,7 @@ async fn host(guest: Guest, room: &Arc<Room>, visitors: &mpsc::Sender<Visitor>) 
             tracing::debug!(node = hello.node, %from, %why, "a peer's connection ended");
         }
     }
+    drop(place);
 }
 
 async fn converse(stream: Stream, room: &Arc<Room>, guest: &Hello) -> String {
@@ -188,14 +192,15 @@ async fn converse(stream: Stream, room: &Arc<Room>, guest: &Hello) -> String {
             frame = frames.next(), if open.len() < CALLS_MAX => match frame {
                 Some(Ok(frame)) if wall.open(guest.node).is_ok() => {
                     room.book.hear(guest.node);
-                    let mut begun = Box::pin(answer(room, guest, frame));
+                    // Not held back by the runtime's sense of fairness: the next frame may be read before it is polled again.
+                    let mut begun = Box::pin(unconstrained(answer(room, guest, frame)));
                     match futures::poll!(&mut begun) {
                         Poll::Ready(frame) => open.push(Either::Left(ready(frame))),
                         Poll::Pending => open.push(Either::Right(begun)),
                     }
                 }
                 Some(Ok(_)) => {}
-                Some(Err(why)) => return why.to_string(),
+                Some(Err(why)) => return socket::ended(&why),
                 None => return "closed by the other side".to_owned(),
             },
             Some(frame) = open.next() => {

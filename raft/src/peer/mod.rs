@@ -10,6 +10,7 @@
 //! Every node dials every other and keeps the connection; calls on it are pipelined and have deadlines. Nothing is retried here
 //! that may have been done. Who takes part is in the log; who is there is in the book; how they are is in the census.
 
+pub(crate) mod append;
 pub(crate) mod book;
 pub(crate) mod census;
 pub(crate) mod hello;

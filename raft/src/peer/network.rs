@@ -1,12 +1,7 @@
 //! openraft's calls to the other members, over our links.
 //!
 //! A call fails at once while the link is down, and openraft comes back after its pause; the pause is cut short when the link comes
-//! up. An append that carries entries waits for the other side's disk, so it has a deadline of its own; a heartbeat has openraft's.
-//!
-//! Appends are pipelined: the next one is on its way while the other side's disk is busy with the one before, and several of them
-//! may share a sync there. They arrive in order, since they are posted one after the other on one connection and the other side
-//! begins each before it reads the next; their answers are handed to openraft in that order too. The first that is not a full success
-//! ends the stream, and openraft begins another one behind what is known to have arrived.
+//! up. An append waits for the other side's disk, so it has a deadline of its own (`append.rs`); a heartbeat has openraft's.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -22,17 +17,13 @@ use openraft::raft::{
     TransferLeaderRequest, TransferLeaderResponse, VoteRequest, VoteResponse,
 };
 
+use super::append::{APPEND_WAIT, APPENDS_IN_FLIGHT_MAX, Begun, Matched};
 use super::book::Book;
-use super::link::{Link, Posted, Uncalled};
+use super::link::{Link, Uncalled};
 use super::ship;
 use super::wire::{Ask, Reply};
-use crate::config::{Cell, LogId, Vote};
+use crate::config::{Cell, Vote};
 use crate::snapshot::Kept;
-
-/// How long an append may wait for the other side's disk.
-const APPEND_WAIT: Duration = Duration::from_secs(3);
-/// Appends to one node that may wait for their answers at once.
-const APPENDS_IN_FLIGHT_MAX: usize = 16;
 
 /// The way to the other members.
 pub(crate) struct Peers {
@@ -43,8 +34,7 @@ pub(crate) struct Peers {
 pub(crate) struct Peer {
     target: u64,
     book: Arc<Book>,
-    /// The last entry it said it has, while this node leads.
-    matched: Option<LogId>,
+    matched: Matched,
 }
 
 impl RaftNetworkFactory<Cell> for Peers {
@@ -53,7 +43,7 @@ impl RaftNetworkFactory<Cell> for Peers {
     async fn new_client(&mut self, target: u64, node: &openraft::impls::BasicNode) -> Peer {
         // From now on it is in the book, until it is no member any more.
         let _link = self.book.link(target, &node.addr);
-        Peer { target, book: self.book.clone(), matched: None }
+        Peer { target, book: self.book.clone(), matched: Matched::default() }
     }
 }
 
@@ -69,88 +59,10 @@ impl Peer {
             unreachable(self.target, &Uncalled::NotSent(why))
         })
     }
-
-    /// A member that lacks what it once said it has must not be counted on: it was put back to an older copy.
-    fn remember(
-        &mut self,
-        ask_last: Option<LogId>,
-        before: Option<LogId>,
-        reply: &AppendEntriesResponse<Cell>,
-    ) -> Result<(), RPCError<Cell>> {
-        match reply {
-            AppendEntriesResponse::Success => self.matched = self.matched.max(ask_last),
-            AppendEntriesResponse::PartialSuccess(upto) => self.matched = self.matched.max(*upto),
-            AppendEntriesResponse::Conflict if before.is_some() && before <= self.matched => {
-                let why = format!(
-                    "node {} has lost log entries it acknowledged (up to {:?}): its data directory was put back to an older copy. \
-                     Stop it, empty its data directory and let it join anew",
-                    self.target, self.matched
-                );
-                tracing::error!("{why}");
-                return Err(unreachable(self.target, &Uncalled::Lost(why)));
-            }
-            AppendEntriesResponse::Conflict | AppendEntriesResponse::HigherVote(_) => {}
-        }
-        Ok(())
-    }
-}
-
-/// An append on its way: the entries it stands behind and ends with, and the call.
-struct Begun {
-    before: Option<LogId>,
-    last: Option<LogId>,
-    link: Arc<Link>,
-    posted: Result<Posted, Uncalled>,
-}
-
-impl Begun {
-    async fn new(link: Arc<Link>, request: AppendEntriesRequest<Cell>, soft: Duration) -> Begun {
-        let before = request.prev_log_id;
-        let last = request.entries.last().map(crate::machine::id_of).or(before);
-        let within = if request.entries.is_empty() { soft } else { APPEND_WAIT };
-        let posted = link.post(&Ask::Append(request), within).await;
-        Begun { before, last, link, posted }
-    }
-
-    async fn end(self) -> Ended {
-        let answer = match self.posted {
-            Ok(posted) => posted.answer().await,
-            Err(why) => Err(why),
-        };
-        let reply = match told(&self.link, answer) {
-            Ok(Reply::Append(reply)) => Ok(reply),
-            Ok(_) => Err(garbled(self.link.target)),
-            Err(why) => Err(why),
-        };
-        Ended { before: self.before, last: self.last, reply }
-    }
-}
-
-/// What became of an append.
-struct Ended {
-    before: Option<LogId>,
-    last: Option<LogId>,
-    reply: Result<AppendEntriesResponse<Cell>, RPCError<Cell>>,
-}
-
-impl Ended {
-    /// In openraft's terms, and whether those behind it can be relied on.
-    fn judge(self, peer: &mut Peer) -> (Result<StreamAppendResult<Cell>, RPCError<Cell>>, bool) {
-        let Ended { before, last, reply } = self;
-        let reply = reply.and_then(|reply| peer.remember(last, before, &reply).map(|()| reply));
-        let full = match &reply {
-            Ok(AppendEntriesResponse::Success) => true,
-            Ok(AppendEntriesResponse::PartialSuccess(upto)) => *upto == last,
-            Ok(AppendEntriesResponse::Conflict | AppendEntriesResponse::HigherVote(_)) | Err(_) => {
-                false
-            }
-        };
-        (reply.map(|reply| reply.into_stream_result(before, last)), full)
-    }
 }
 
 /// What a call came to, in openraft's terms.
-fn told(link: &Link, answer: Result<Reply, Uncalled>) -> Result<Reply, RPCError<Cell>> {
+pub(crate) fn told(link: &Link, answer: Result<Reply, Uncalled>) -> Result<Reply, RPCError<Cell>> {
     match answer {
         Ok(Reply::Failed(why)) => Err(unreachable(link.target, &Uncalled::Lost(why))),
         Ok(reply) => Ok(reply),
@@ -161,12 +73,12 @@ fn told(link: &Link, answer: Result<Reply, Uncalled>) -> Result<Reply, RPCError<
     }
 }
 
-fn unreachable(target: u64, why: &Uncalled) -> RPCError<Cell> {
+pub(crate) fn unreachable(target: u64, why: &Uncalled) -> RPCError<Cell> {
     let why = std::io::Error::other(format!("node {target}: {why}"));
     RPCError::Unreachable(Unreachable::new(&why))
 }
 
-fn garbled(target: u64) -> RPCError<Cell> {
+pub(crate) fn garbled(target: u64) -> RPCError<Cell> {
     unreachable(target, &Uncalled::Lost("it answered something else than was asked".to_owned()))
 }
 
@@ -180,33 +92,31 @@ impl RaftNetworkV2<Cell> for Peer {
         request: AppendEntriesRequest<Cell>,
         option: RPCOption,
     ) -> Result<AppendEntriesResponse<Cell>, RPCError<Cell>> {
-        let Ended { before, last, reply } =
-            Begun::new(self.link()?, request, option.soft_ttl()).await.end().await;
-        let reply = reply?;
-        self.remember(last, before, &reply)?;
-        Ok(reply)
+        let within = if request.entries.is_empty() { option.soft_ttl() } else { APPEND_WAIT };
+        let begun = Begun::new(self.link(), self.matched.clone(), request, within).await;
+        begun.end().await.reply
     }
 
     fn stream_append<'s, S>(
         &'s mut self,
         input: S,
-        option: RPCOption,
+        _option: RPCOption,
     ) -> BoxFuture<'s, Result<Answers<'s>, RPCError<Cell>>>
     where
         S: Stream<Item = AppendEntriesRequest<Cell>> + OptionalSend + Unpin + 'static,
     {
-        let opened = self.link().map(|link| {
-            let soft = option.soft_ttl();
-            let begun = input.then(move |request| Begun::new(link.clone(), request, soft));
-            let ended = begun.map(Begun::end).buffered(APPENDS_IN_FLIGHT_MAX);
-            let answers = futures::stream::unfold(Some((self, Box::pin(ended))), |state| async {
-                let (peer, mut ended) = state?;
-                let (answer, full) = ended.next().await?.judge(peer);
-                Some((answer, full.then_some((peer, ended))))
-            });
-            answers.boxed()
+        let peer = &*self;
+        let begun = input.then(move |request| {
+            Begun::new(peer.link(), peer.matched.clone(), request, APPEND_WAIT)
         });
-        std::future::ready(opened).boxed()
+        let ended = Box::pin(begun.map(Begun::end).buffered(APPENDS_IN_FLIGHT_MAX));
+        let answers = futures::stream::unfold(Some(ended), |ended| async {
+            let mut ended = ended?;
+            let next = ended.next().await?;
+            let full = next.full();
+            Some((next.answer(), full.then_some(ended)))
+        });
+        std::future::ready(Ok(answers.boxed())).boxed()
     }
 
     async fn vote(

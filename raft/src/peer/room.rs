@@ -233,7 +233,9 @@ impl Room {
     /// A leader that stops lets another one lead first, if there is one.
     pub(crate) async fn leave_the_lead(self: &Arc<Room>) {
         self.stands_back.send_replace(true);
-        if self.leader() == Some(self.me) && self.voters().len() > 1 {
+        // Whoever changes the group just now may be handing over already.
+        let alone = tokio::time::timeout(QUORUM_WAIT, self.changing.lock()).await;
+        if alone.is_ok() && self.leader() == Some(self.me) && self.voters().len() > 1 {
             let reply = self.hand_over(None).await;
             tracing::info!(?reply, "stopping: somebody else should lead");
         }

@@ -72,6 +72,15 @@ pub(crate) async fn accept(stream: TcpStream, tls: Option<&Tls>) -> io::Result<S
     }
 }
 
+/// Why a connection ended, in words.
+pub(crate) fn ended(why: &io::Error) -> String {
+    match why.kind() {
+        // A process that ends has no time for the farewells of TLS.
+        io::ErrorKind::UnexpectedEof => "closed by the other side".to_owned(),
+        _ => why.to_string(),
+    }
+}
+
 async fn within<T>(
     wait: Duration,
     late: &'static str,

@@ -132,6 +132,8 @@ pub(crate) async fn report(room: Arc<Room>) {
     pace.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut changes = room.book.told.subscribe();
     let mut wishes = room.stands_back.subscribe();
+    // Said once, however long it lasts.
+    let mut unfit_for = String::new();
     loop {
         tokio::select! {
             _ = pace.tick() => {}
@@ -173,9 +175,12 @@ pub(crate) async fn report(room: Arc<Room>) {
             && room.voters().len() > 1
             && let Some(why) = unfit(&room)
         {
+            if why != unfit_for {
+                tracing::info!(why, "somebody else should lead");
+                unfit_for.clone_from(&why);
+            }
             // Unless the group is being changed just now: then it is looked at again soon.
             if let Ok(_alone) = room.changing.try_lock() {
-                tracing::info!(why, "somebody else should lead");
                 let _reply = room.hand_over(None).await;
             }
         }

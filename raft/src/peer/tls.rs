@@ -9,6 +9,7 @@ use std::io;
 use std::sync::Arc;
 
 use tokio::net::TcpStream;
+use tokio_rustls::rustls;
 use tokio_rustls::rustls::client::WebPkiServerVerifier;
 use tokio_rustls::rustls::crypto::{CryptoProvider, aws_lc_rs};
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
@@ -81,12 +82,39 @@ impl Tls {
         met.map(TlsStream::from).map_err(|why| {
             let told = match why.kind() {
                 io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => {
-                    "it does not answer in TLS: give all nodes peer.tls_cert, peer.tls_key and peer.tls_ca, or none".to_owned()
+                    "it closed the connection; if it runs without TLS, give all nodes peer.tls_cert, peer.tls_key and peer.tls_ca".to_owned()
                 }
                 _ => why.to_string(),
             };
             io::Error::new(why.kind(), format!("no TLS with {host}: {told}"))
         })
+    }
+}
+
+/// Whether a connection failed because of what somebody has configured, and not because whoever is there is no peer at all.
+pub(super) fn is_mistake(why: &io::Error) -> bool {
+    let refused = |fault: &rustls::Error| {
+        use rustls::Error as Of;
+        matches!(
+            fault,
+            Of::InvalidCertificate(_) | Of::NoCertificatesPresented | Of::AlertReceived(_)
+        )
+    };
+    let fault = why.get_ref().and_then(|fault| fault.downcast_ref::<rustls::Error>());
+    why.kind() == io::ErrorKind::Unsupported || fault.is_some_and(refused)
+}
+
+/// In words what went wrong after the keys were agreed on: that the other side refuses this node's certificate shows only then.
+pub(super) fn explained(why: io::Error) -> io::Error {
+    let fault = why.get_ref().and_then(|fault| fault.downcast_ref::<rustls::Error>());
+    match fault {
+        Some(rustls::Error::AlertReceived(alert)) => io::Error::new(
+            why.kind(),
+            format!(
+                "it does not accept this node's certificate ({alert:?}): its peer.tls_ca has to know who signed peer.tls_cert here"
+            ),
+        ),
+        _ => why,
     }
 }
 

@@ -29,6 +29,11 @@ impl Authority {
 
     /// A place whose nodes have a certificate for this host.
     fn certify(&self, place: Place, host: &str) -> Place {
+        self.certify_among(place, host, self)
+    }
+
+    /// The same for a node that believes another authority.
+    fn certify_among(&self, place: Place, host: &str, believed: &Authority) -> Place {
         let params = CertificateParams::new([host.to_owned()]).expect("a host");
         let key = KeyPair::generate().expect("a key can be made");
         let signed = params.signed_by(&key, &self.0).expect("it signs");
@@ -36,7 +41,7 @@ impl Authority {
         place
             .see("OARLOCK_PEER__TLS_CERT", kept(&folder, "cert.pem", &signed.pem()))
             .see("OARLOCK_PEER__TLS_KEY", kept(&folder, "key.pem", &key.serialize_pem()))
-            .see("OARLOCK_PEER__TLS_CA", kept(&folder, "ca.pem", &self.0.pem()))
+            .see("OARLOCK_PEER__TLS_CA", kept(&folder, "ca.pem", &believed.0.pem()))
     }
 }
 
@@ -144,18 +149,26 @@ async fn whoever_has_no_certificate_of_the_cluster_is_left_outside_and_told_why(
     let hidden = places().into_iter().take(1).map(|place| authority.certify(place, "127.0.0.1"));
     let one = Three::start(hidden.collect()).await;
     let join = one.first();
-    let ask = |place: Place| {
+    let ask = |place: Place, join: &str| {
         let place = knowing(place);
         let data = place.data().to_string_lossy().into_owned();
         let listen = format!("127.0.0.1:{}", port());
-        let words = ["server", "--data", &data, "--peer-listen", &listen, "--join", &join];
+        let words = ["server", "--data", &data, "--peer-listen", &listen, "--join", join];
         let said = place.say(&[&words[..], &["--port", "0"]].concat()).expect(1);
-        assert!(said.err.contains(&join), "{}", said.err);
+        assert!(said.err.contains(join), "{}", said.err);
         said.err
     };
-    let plain = ask(Place::new());
+    let plain = ask(Place::new(), &join);
     assert!(plain.contains("speaks TLS") && plain.contains("peer.tls_cert"), "{plain}");
-    let stranger = ask(Authority::new().certify(Place::new(), "127.0.0.1"));
-    assert!(stranger.contains("certificate"), "{stranger}");
+    let other = Authority::new();
+    let doubter = ask(other.certify(Place::new(), "127.0.0.1"), &join);
+    assert!(doubter.contains("invalid peer certificate"), "{doubter}");
+    let stranger = ask(other.certify_among(Place::new(), "127.0.0.1", &authority), &join);
+    assert!(stranger.contains("does not accept this node's certificate"), "{stranger}");
     assert_eq!(one.cluster().await.members.len(), 1);
+
+    let elsewhere = authority.certify(Place::new(), "elsewhere.example");
+    let one = Three::start(vec![elsewhere]).await;
+    let told = ask(authority.certify(Place::new(), "127.0.0.1"), &one.first());
+    assert!(told.contains("not valid for name"), "{told}");
 }

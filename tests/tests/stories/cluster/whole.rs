@@ -7,11 +7,13 @@ use std::time::Duration;
 use oarlock_client::v1::AttemptStatus;
 use oarlock_client::{Client, RunStatus};
 
-use super::work::{STEPS, Work};
+use super::work::{NAME, STEPS, Work};
 use crate::node::until;
 
 /// How long the runs may take to finish when nothing is broken any more.
 const FINISH_MAX: Duration = Duration::from_secs(60);
+/// How long it may take to read the feed from its beginning.
+const READ_MAX: Duration = Duration::from_secs(300);
 /// How long the copies may take to become equal.
 const EQUAL_MAX: Duration = Duration::from_secs(30);
 
@@ -58,21 +60,24 @@ fn traces(text: &str) -> BTreeSet<(String, String)> {
 async fn owners(client: &Client) {
     let now = client.status().await.expect("somebody answers").cluster.revision;
     let mut epochs: BTreeMap<u64, u64> = BTreeMap::new();
-    let mut feed = client.events(Some(0)).param("types", "role.assigned");
+    // The feed goes on for ever: what this run adds to it comes behind all that is looked at.
+    client.workflow(NAME).start().send().await.expect("it is taken");
+    let mut feed = client.events(Some(0));
     let listening = async {
-        while let Ok(Some(event)) = feed.next().await {
+        while let Some(event) = feed.next().await.expect("the feed is there") {
+            if event.revision > now {
+                break;
+            }
+            if event.kind != "role.assigned" {
+                continue;
+            }
             let role = event.details["role"].as_u64().expect("a role has a number");
             let epoch = event.details["epoch"].as_u64().expect("an epoch is a number");
             let before = epochs.insert(role, epoch);
             assert!(before < Some(epoch), "role {role} had epoch {before:?}, then {epoch}");
-            if event.revision >= now {
-                break;
-            }
         }
     };
-    // The feed goes on for ever; what it has is there at once, but there may be much of it.
-    let enough = Duration::from_secs(2) + Duration::from_micros(now);
-    let _still_listening = tokio::time::timeout(enough, listening).await;
+    tokio::time::timeout(READ_MAX, listening).await.expect("the feed is read to its end");
     assert!(!epochs.is_empty(), "no role was ever assigned");
     let (roles, _) = client.roles().take(1000).await.expect("a list");
     for role in roles {
