@@ -53,7 +53,9 @@ pub(crate) enum Repeat {
 #[derive(Debug, Clone)]
 pub(crate) struct Call {
     method: Method,
-    /// Below `/api/v1`.
+    /// `/api/v1`; for what describes it `/api`.
+    root: &'static str,
+    /// Below it.
     path: String,
     query: Vec<(String, String)>,
     repeat: Repeat,
@@ -83,9 +85,10 @@ impl Call {
         Call::new(Method::DELETE, path, Repeat::Once)
     }
 
-    fn new(method: Method, path: impl Into<String>, repeat: Repeat) -> Call {
+    pub(crate) fn new(method: Method, path: impl Into<String>, repeat: Repeat) -> Call {
         Call {
             method,
+            root: "/api/v1",
             path: path.into(),
             query: Vec::new(),
             repeat,
@@ -95,6 +98,17 @@ impl Call {
             timeout: None,
             endless: false,
         }
+    }
+
+    /// It is not in the contract, but about it.
+    pub(crate) fn above(mut self) -> Call {
+        self.root = "/api";
+        self
+    }
+
+    #[cfg(test)]
+    pub(crate) fn path(&self) -> &str {
+        &self.path
     }
 
     pub(crate) fn query(mut self, name: &str, value: impl Into<String>) -> Call {
@@ -172,7 +186,7 @@ impl Client {
 
     /// Sends a call, again and again where that is safe, and hands back the first good answer, its body unread.
     pub(crate) async fn send(&self, mut call: Call) -> Result<Response, Error> {
-        if self.inner.stale && call.method == Method::GET {
+        if self.inner.stale && call.method == Method::GET && call.root == "/api/v1" {
             call = call.query("consistency", "stale");
         }
         if call.repeat == Repeat::Keyed {
@@ -236,7 +250,7 @@ impl Client {
 
     async fn send_once(&self, addr: &str, call: &Call, left: Duration) -> Outcome {
         let left = self.share(call, left);
-        let url = format!("{addr}/api/v1{}{}", call.path, path::query(&call.query));
+        let url = format!("{addr}{}{}{}", call.root, call.path, path::query(&call.query));
         let mut request = self.inner.http.request(call.method.clone(), url);
         request = request.header(ACCEPT, call.accept);
         for (name, value) in &call.headers {

@@ -35,7 +35,8 @@ fn told(document: &Value) -> String {
     );
     for (path, item) in object(&document["paths"]) {
         for (method, operation) in object(item) {
-            let _ = writeln!(text, "\n{} {path}", method.to_uppercase());
+            let name = word(&operation["operationId"]);
+            let _ = writeln!(text, "\n{} {path}\n  is {name}", method.to_uppercase());
             for parameter in operation["parameters"].as_array().into_iter().flatten() {
                 let required = if parameter["required"] == true { "" } else { "?" };
                 let _ = writeln!(
