@@ -3,7 +3,7 @@
 //! Which node is asked is decided in this order: `--addr`, `--context`, OARLOCK_ADDR, OARLOCK_CONTEXT, the current context, the
 //! default. Where the answer came from is kept, because "nothing answers" is nearly always the wrong address.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::future::Future;
 use std::io::{BufRead, ErrorKind, IsTerminal, Read as _};
 use std::time::Duration;
@@ -36,6 +36,8 @@ pub(crate) struct Address {
     pub(crate) origin: String,
     /// The token that goes with it.
     pub(crate) token: Option<String>,
+    /// The context that it is of, if one was chosen.
+    pub(crate) context: Option<String>,
 }
 
 /// One call of this program.
@@ -46,6 +48,12 @@ pub(crate) struct Session {
     pub(crate) out: Out,
     timeout: Duration,
     client: OnceCell<Client>,
+    /// What a console has found out before, so that it is not looked up for each line.
+    place: Option<Address>,
+    /// How a person is asked; none: on the terminal, by a line.
+    asked: Option<fn(&str) -> bool>,
+    /// The run that was started last, by its name.
+    started: RefCell<Option<String>>,
 }
 
 impl Session {
@@ -57,7 +65,35 @@ impl Session {
         if global.verbose > 0 {
             crate::log::to_stderr(global.verbose);
         }
-        Ok(Session { global, out, timeout, client: OnceCell::new() })
+        let (client, started) = (OnceCell::new(), RefCell::new(None));
+        Ok(Session { global, out, timeout, client, place: None, asked: None, started })
+    }
+
+    /// With an address that is known already.
+    pub(crate) fn at(mut self, place: Address) -> Session {
+        self.place = Some(place);
+        self
+    }
+
+    /// With another way to ask a person than a line on the terminal.
+    pub(crate) fn asking(mut self, asked: fn(&str) -> bool) -> Session {
+        self.asked = Some(asked);
+        self
+    }
+
+    /// Takes note that a run was started.
+    pub(crate) fn starts(&self, run: &str) {
+        self.started.replace(Some(run.to_owned()));
+    }
+
+    /// The run that was started last.
+    pub(crate) fn started(&self) -> Option<String> {
+        self.started.borrow().clone()
+    }
+
+    /// The node that answered last, if any was asked.
+    pub(crate) fn answered(&self) -> Option<String> {
+        self.client.get().map(|client| client.addr().to_owned())
     }
 
     /// Runs something that waits for the network, on this thread.
@@ -69,24 +105,30 @@ impl Session {
 
     /// Where the node is, and who said so.
     pub(crate) fn address(&self) -> Result<Address, Fault> {
+        if let Some(place) = &self.place {
+            return Ok(place.clone());
+        }
         let token = self.global.token.clone();
+        let plain = |addr: String, origin: &str, token| {
+            Ok(Address { addr, origin: origin.to_owned(), token, context: None })
+        };
         if let Some(addr) = &self.global.addr {
-            return Ok(Address { addr: addr.clone(), origin: "--addr".to_owned(), token });
+            return plain(addr.clone(), "--addr", token);
         }
         let contexts = Contexts::load()?;
         let typed = std::env::args().any(|word| word.starts_with("--context"));
         let from_env = std::env::var("OARLOCK_ADDR").ok().filter(|addr| !addr.is_empty());
         if let (Some(addr), false) = (from_env, typed) {
-            return Ok(Address { addr, origin: "OARLOCK_ADDR".to_owned(), token });
+            return plain(addr, "OARLOCK_ADDR", token);
         }
         let chosen = self.global.context.clone().or_else(|| contexts.current.clone());
         let Some(name) = chosen else {
-            let origin = "the default (no context, no OARLOCK_ADDR)".to_owned();
-            return Ok(Address { addr: DEFAULT_ADDR.to_owned(), origin, token });
+            let origin = "the default (no context, no OARLOCK_ADDR)";
+            return plain(DEFAULT_ADDR.to_owned(), origin, token);
         };
-        let context = contexts.get(&name)?;
-        let origin = format!("the context `{name}` in {}", contexts.path.display());
-        Ok(Address { addr: context.addr.clone(), origin, token: token.or(context.token.clone()) })
+        let mut address = contexts.address(&name)?;
+        address.token = token.or(address.token);
+        Ok(address)
     }
 
     /// Whom to ask.
@@ -160,6 +202,13 @@ impl Session {
         if self.global.no_input || ci || nobody {
             let what = format!("{question} There is nobody to ask");
             return Err(Fault::new(Exit::Usage, what).help("add --yes if that is what you want"));
+        }
+        if let Some(asked) = self.asked {
+            let yes = asked(question);
+            if !yes {
+                self.out.note("nothing was done");
+            }
+            return Ok(yes);
         }
         complain(&format!("{question} [y/N] "));
         let mut answer = String::new();

@@ -7,6 +7,8 @@
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
+use futures::FutureExt as _;
+use futures::future::LocalBoxFuture;
 
 use crate::ask::Session;
 use crate::fault::{Exit, Fault};
@@ -166,6 +168,10 @@ pub(crate) enum Word {
     /// Who takes part and who leads
     #[command(subcommand)]
     Cluster(words::cluster::Word),
+    /// Several commands in one place, with a prompt
+    Console(crate::console::Args),
+    /// Call any operation of the API
+    Rpc(words::rpc::Args),
     /// The replicated log, as one node sees it
     #[command(subcommand)]
     Raft(words::raft::Word),
@@ -206,12 +212,12 @@ pub(crate) enum Word {
 /// Parses, runs, and says how it went.
 pub(crate) fn main() -> ExitCode {
     let cli = Cli::parse();
-    let mut out = Out::new(cli.global.output, cli.global.color);
-    out.columns.clone_from(&cli.global.columns);
-    out.sort.clone_from(&cli.global.sort);
-    (out.time, out.quiet) = (cli.global.time, cli.global.quiet);
+    let out = cli.global.out();
     let outcome = match Session::new(cli.global, out.clone()) {
-        Ok(session) => dispatch(&session, cli.word).map_err(|fault| session.explained(fault)),
+        Ok(session) => {
+            let done = perform(&session, cli.word, |work| session.wait(work));
+            done.map_err(|fault| session.explained(fault))
+        }
         Err(fault) => Err(fault),
     };
     let exit = match outcome {
@@ -224,11 +230,29 @@ pub(crate) fn main() -> ExitCode {
     ExitCode::from(exit as u8)
 }
 
-fn dispatch(session: &Session, word: Word) -> Result<(), Fault> {
+impl Global {
+    /// How data is shown for somebody who asks like this.
+    pub(crate) fn out(&self) -> Out {
+        let mut out = Out::new(self.output, self.color);
+        out.columns.clone_from(&self.columns);
+        out.sort.clone_from(&self.sort);
+        (out.time, out.quiet) = (self.time, self.quiet);
+        out
+    }
+}
+
+/// Does what a command says; `wait` waits for those that ask a node.
+pub(crate) fn perform(
+    session: &Session,
+    word: Word,
+    wait: impl FnOnce(LocalBoxFuture<'_, Result<(), Fault>>) -> Result<(), Fault>,
+) -> Result<(), Fault> {
     match word {
         // Nodes bring their own threads.
         Word::Dev(args) => words::dev::run(session, args),
         Word::Server(args) => words::server::run(session, &args),
+        // A console runs the others.
+        Word::Console(args) => crate::console::run(session, &args),
         // These ask nobody.
         Word::Validate(args) => words::files::validate(session, &args),
         Word::Convert(args) => words::files::convert(session, &args),
@@ -241,7 +265,7 @@ fn dispatch(session: &Session, word: Word) -> Result<(), Fault> {
         Word::Help(args) => words::help::run(session, &args),
         Word::Version(args) => words::shell::version(session, &args),
         // All others ask a node.
-        word => session.wait(asking(session, word)),
+        word => wait(asking(session, word).boxed_local()),
     }
 }
 
@@ -259,6 +283,7 @@ async fn asking(session: &Session, word: Word) -> Result<(), Fault> {
         Word::Dlq(word) => words::dlq::run(session, word).await,
         Word::Roles(word) => words::roles::run(session, word).await,
         Word::Cluster(word) => words::cluster::run(session, word).await,
+        Word::Rpc(args) => words::rpc::run(session, args).await,
         Word::Raft(word) => words::raft::run(session, &word).await,
         Word::Nodes(word) => words::nodes::nodes(session, word).await,
         Word::Workers(word) => words::nodes::workers(session, word).await,
@@ -267,6 +292,7 @@ async fn asking(session: &Session, word: Word) -> Result<(), Fault> {
         Word::Doctor(args) => words::doctor::run(session, &args).await,
         Word::Dev(_)
         | Word::Server(_)
+        | Word::Console(_)
         | Word::Validate(_)
         | Word::Convert(_)
         | Word::Schema(_)

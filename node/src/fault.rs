@@ -43,6 +43,8 @@ pub(crate) enum Exit {
     RunCancelled = 11,
     /// It timed out.
     RunTimedOut = 12,
+    /// A line of a console script went wrong.
+    Stopped = 13,
     /// Ctrl-C.
     Interrupted = 130,
 }
@@ -107,6 +109,31 @@ impl Fault {
         } else {
             complain(&self.text(out.colour_err));
         }
+    }
+
+    /// Shows it to somebody who goes on here: how the process would have ended is of no interest.
+    pub(crate) fn show_here(&self, out: &Out) {
+        if out.json() {
+            return self.show(out);
+        }
+        complain(&self.without_end(out));
+    }
+
+    /// Shows it with the place in a script where it happened. The exit code is the script's own, so it is not told.
+    pub(crate) fn show_at(&self, place: &str, out: &Out) {
+        if self.what.is_empty() && self.drawn.is_empty() {
+            complain(&format!("{place}: the line ended with {}\n", self.exit as u8));
+        } else if out.json() {
+            complain(&format!("{place}: {}\n", self.body()));
+        } else {
+            complain(&format!("{place}: {}", self.without_end(out)));
+        }
+    }
+
+    fn without_end(&self, out: &Out) -> String {
+        let text = self.text(out.colour_err);
+        let end = format!("exit {}\n", self.exit as u8);
+        text.strip_suffix(&end).unwrap_or(&text).to_owned()
     }
 
     fn body(&self) -> Value {

@@ -276,6 +276,14 @@ impl Stops {
         Ok(Stops {})
     }
 
+    /// The next request that is not Ctrl-C: for whom Ctrl-C means something else.
+    pub(crate) async fn end(&mut self) {
+        #[cfg(unix)]
+        self.term.recv().await;
+        #[cfg(not(unix))]
+        std::future::pending::<()>().await;
+    }
+
     /// The next request.
     pub(crate) async fn next(&mut self) {
         #[cfg(unix)]

@@ -122,6 +122,7 @@ const LAWS: [Law; 9] = [
             "futures",
             "jiff",
             "mimalloc",
+            "reedline",
             "rustix",
             "serde",
             "serde-saphyr",

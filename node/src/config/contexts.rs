@@ -13,6 +13,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::ask::Address;
 use crate::fault::{Exit, Fault};
 
 /// One cluster.
@@ -78,6 +79,13 @@ impl Contexts {
         let beside = self.path.with_extension("toml.new");
         std::fs::write(&beside, text).map_err(wrong)?;
         std::fs::rename(&beside, &self.path).map_err(wrong)
+    }
+
+    /// Where the nodes of one of them are.
+    pub(crate) fn address(&self, name: &str) -> Result<Address, Fault> {
+        let Context { addr, token } = self.get(name)?.clone();
+        let origin = format!("the context `{name}` in {}", self.path.display());
+        Ok(Address { addr, origin, token, context: Some(name.to_owned()) })
     }
 
     /// One of them.

@@ -13,6 +13,7 @@ pub(crate) mod leash;
 mod load;
 mod node;
 mod order;
+mod person;
 mod ports;
 mod prompt;
 mod watch;

@@ -31,8 +31,8 @@ pub(super) enum Order {
     Say(Vec<String>),
 }
 
-/// What `help` prints.
-pub(super) const HELP: &str = "\
+/// What breaks things, and what keeps them busy.
+pub(super) const BREAK: &str = "\
 Break it
   nodes kill n2              kill -9: it says nothing more
   nodes stop n2              SIGTERM: it hands over first
@@ -43,6 +43,10 @@ Break it
   nodes heal                 mend it
 Load it
   load 200/s, load off       start so many runs a second
+";
+
+/// What else a pipe may say; a console has its own list.
+pub(super) const LOOK: &str = "\
 Look
   status, roles, nodes       the cluster, who drives what, the members
   anything else              as `oarlock …` takes it: runs list, dlq list, roles move …

@@ -1,22 +1,22 @@
 //! The prompt of a throw-away cluster: orders from a person, or from a script that writes lines.
 //!
-//! What is typed is done one after the other. What happens meanwhile is told above the prompt; in a pipe each sentence is a line.
+//! What is said is done one after the other. A person has a console ([`Person`]), above whose prompt is told what happens meanwhile; in a
+//! pipe each sentence is a line.
 
-use std::collections::BTreeMap;
 use std::io::{BufRead, IsTerminal};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use oarlock_client::Client;
 use tokio::sync::mpsc;
 
 use super::load::{BUSY, Load};
-use super::order::{self, HELP, Order};
+use super::order::{self, BREAK, LOOK, Order};
+use super::person::{Line, Person};
 use super::watch::{self, Break, Story};
 use super::{Lab, Plan};
 use crate::ask::Session;
 use crate::fault::{Exit, Fault};
-use crate::output::{Tint, clock, moment};
+use crate::output::{Tint, clock};
 use crate::serve::Stops;
 
 /// How long attempts may go on after Ctrl-C.
@@ -39,35 +39,46 @@ pub(crate) async fn live(session: &Session, plan: &Plan) -> Result<(), Fault> {
         () = stops.next() => return Ok(()),
     };
     let (tell, mut told) = mpsc::channel(LINES_MAX);
-    let mut desk = Desk { session, lab, load: None, tell };
+    let mut desk = Desk { session, lab, load: None, tell, person: None };
     desk.say_ready(plan, begun.elapsed());
     if plan.demo {
         desk.busy(DEMO_RATE).await?;
     }
-    let news = tokio::spawn(news(desk.lab.client()?, desk.tell.clone()));
-    let mut lines = typed();
-    desk.prompt();
-    let mut silent = false;
+    let mut news = None;
+    let mut lines = if is_person() {
+        let (person, lines) = Person::sits_down(session, desk.lab.addresses());
+        desk.person = Some(person);
+        lines
+    } else {
+        let follow = crate::news::follow(desk.lab.client()?, desk.tell.clone());
+        news = Some(tokio::spawn(follow));
+        typed()
+    };
+    let (mut silent, typing) = (false, desk.person.is_some());
     loop {
         tokio::select! {
             line = lines.recv(), if !silent => match line {
+                None if typing => break,
                 // A script that has said everything wants the cluster to go on.
                 None => silent = true,
-                Some(line) => match desk.take(&line).await {
-                    Ok(true) => break,
-                    Ok(false) => desk.prompt(),
-                    Err(fault) => { fault.show(&session.out); desk.prompt(); }
-                },
+                Some(line) => if desk.hear(line).await { break },
             },
-            Some(sentence) = told.recv() => desk.above(&sentence),
+            Some(sentence) = told.recv() => desk.above(sentence).await,
             () = tokio::time::sleep(LOOK_EVERY) => desk.look().await,
-            () = stops.next() => break,
+            () = async { if typing { stops.end().await } else { stops.next().await } } => break,
         }
     }
-    news.abort();
+    if let Some(person) = desk.person.take() {
+        person.leaves(lines).await;
+        // Ctrl-C was the console's until now.
+        stops = Stops::listen()?;
+    }
+    if let Some(news) = news {
+        news.abort();
+    }
     desk.load = None;
     if session.out.terminal {
-        session.out.note("\nstopping all nodes; Ctrl-C again leaves at once");
+        session.out.note("stopping all nodes; Ctrl-C leaves at once");
     }
     tokio::select! {
         () = desk.lab.stop(DRAIN) => {}
@@ -82,23 +93,29 @@ struct Desk<'a> {
     lab: Lab,
     load: Option<Load>,
     tell: mpsc::Sender<String>,
+    person: Option<Person>,
 }
 
 impl Desk<'_> {
-    fn prompt(&self) {
-        if self.session.out.terminal {
-            self.session.out.data(&format!("oarlock({})> ", self.lab.name));
-        }
+    /// Does what a line says, and answers whoever waits for it. True: that was the last.
+    async fn hear(&mut self, line: Line) -> bool {
+        let done = self.take(&line.text).await;
+        let Some(answer) = line.answer else {
+            return done.unwrap_or_else(|fault| {
+                fault.show(&self.session.out);
+                false
+            });
+        };
+        // Whoever has left does not wait.
+        let _ = answer.send(done.map(drop));
+        false
     }
 
     /// A sentence above the prompt.
-    fn above(&self, sentence: &str) {
-        let out = &self.session.out;
-        if out.terminal {
-            out.data(&format!("\r\x1b[2K! {sentence}\n"));
-            self.prompt();
-        } else {
-            out.data(&format!("! {sentence}\n"));
+    async fn above(&self, sentence: String) {
+        match &self.person {
+            Some(person) => person.hears(sentence).await,
+            None => self.session.out.data(&format!("! {sentence}\n")),
         }
     }
 
@@ -110,7 +127,9 @@ impl Desk<'_> {
                 ended.push(sentence);
             }
         }
-        ended.iter().for_each(|sentence| self.above(sentence));
+        for sentence in ended {
+            self.above(sentence).await;
+        }
     }
 
     /// Does what a line says. True: that was the last.
@@ -118,7 +137,7 @@ impl Desk<'_> {
         let order = order::read(line).map_err(|why| Fault::new(Exit::Usage, why))?;
         match order {
             Order::Nothing => {}
-            Order::Help => self.session.out.data(HELP),
+            Order::Help => self.session.out.data(&format!("{BREAK}{LOOK}")),
             Order::Quit => return Ok(true),
             Order::Kill(name) => self.kill(&name).await?,
             Order::Stop(name) => {
@@ -282,8 +301,8 @@ impl Desk<'_> {
              \x20 {}  off, because only this machine can connect; the nodes know a secret\n\n\
              \x20 {}  oarlock{addr} run examples/hello.yaml --watch\n\
              \x20 {}  oarlock{addr} cluster status\n\
-             \x20 {}  nodes kill n2     and what else `help` says, here\n\n\
-             Ready in {:.1} s. Press Ctrl-C to stop.\n",
+             \x20 {}  nodes kill n2     and what else `\\?` says, here\n\n\
+             Ready in {:.1} s. {} to stop.\n\n",
             out.paint(Tint::Strong.style(), "Oarlock"),
             env!("CARGO_PKG_VERSION"),
             self.lab.name,
@@ -296,59 +315,27 @@ impl Desk<'_> {
             name(""),
             name(""),
             took.as_secs_f64(),
+            if is_person() { "`quit` or Ctrl-D" } else { "Press Ctrl-C" },
         ));
     }
 }
 
-/// Lines that are typed, or that a script writes.
-fn typed() -> mpsc::Receiver<String> {
+/// Whether somebody types.
+fn is_person() -> bool {
+    let ends = [std::io::stdout().is_terminal(), std::io::stderr().is_terminal()];
+    std::io::stdin().is_terminal() && ends == [true, true]
+}
+
+/// Lines that a script writes.
+fn typed() -> mpsc::Receiver<Line> {
     let (lines, read) = mpsc::channel(LINES_MAX);
     std::thread::spawn(move || {
         for line in std::io::stdin().lock().lines() {
-            let Ok(line) = line else { return };
-            if lines.blocking_send(line).is_err() {
+            let Ok(text) = line else { return };
+            if lines.blocking_send(Line { text, answer: None }).is_err() {
                 return;
             }
         }
     });
     read
-}
-
-/// Tells what happens in the cluster, for as long as somebody listens.
-async fn news(client: Client, tell: mpsc::Sender<String>) {
-    let kinds = "run.failed,run.timed_out,member.joined,member.left,member.lost,member.drained";
-    let mut events = client.events(None).param("types", kinds);
-    let mut names: BTreeMap<String, usize> = BTreeMap::new();
-    loop {
-        let event = match events.next().await {
-            Ok(Some(event)) => event,
-            Ok(None) => return,
-            Err(fault) => {
-                tracing::debug!(%fault, "the feed broke");
-                tokio::time::sleep(LOOK_EVERY).await;
-                continue;
-            }
-        };
-        let node = event.details["node"].as_str().or(event.details["name"].as_str());
-        let node = node.unwrap_or_default().to_owned();
-        let at = moment(&event.at).map(clock).unwrap_or_default();
-        let text = match event.kind.as_str() {
-            "member.joined" => {
-                let times = names.entry(node.clone()).or_default();
-                *times += 1;
-                if *times == 1 { format!("{node} joined") } else { format!("{node} joined again") }
-            }
-            "member.left" => format!("{node} said goodbye"),
-            "member.lost" => format!("{node} was given up"),
-            "member.drained" => format!("{node} hands over"),
-            kind => {
-                let run = event.run_name.clone().unwrap_or_default();
-                let how = kind.trim_start_matches("run.").replace('_', " ");
-                format!("{run} {how}  (oarlock runs get {run})")
-            }
-        };
-        if tell.send(format!("{at} {text}")).await.is_err() {
-            return;
-        }
-    }
 }

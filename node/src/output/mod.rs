@@ -18,7 +18,9 @@ mod table;
 mod time;
 mod yaml;
 
+use std::fs::File;
 use std::io::{IsTerminal, Write};
+use std::sync::{Arc, Mutex};
 
 use anstyle::Style;
 use clap::ValueEnum;
@@ -88,6 +90,19 @@ pub(crate) struct Out {
     pub(crate) height: usize,
     /// Say only what was asked for.
     pub(crate) quiet: bool,
+    /// Lists as the fields of each item below each other.
+    pub(crate) cards: bool,
+    /// Where data goes instead of stdout.
+    pub(crate) sink: Option<Sink>,
+}
+
+/// Another place for data than stdout.
+#[derive(Debug, Clone)]
+pub(crate) enum Sink {
+    /// A file.
+    File(Arc<File>),
+    /// Kept, for whoever wants to look at it before it is shown.
+    Kept(Arc<Mutex<String>>),
 }
 
 /// What there is beside the items of a list.
@@ -125,7 +140,17 @@ impl Out {
             width: width.max(20),
             height: height.max(8),
             quiet: false,
+            cards: false,
+            sink: None,
         }
+    }
+
+    /// With its data somewhere else: a file is no terminal, and colours would be in the way of a comparison.
+    pub(crate) fn to(mut self, sink: Sink) -> Out {
+        self.terminal &= !matches!(sink, Sink::File(_));
+        self.colour = false;
+        self.sink = Some(sink);
+        self
     }
 
     /// Whether people read it: no format for programs was asked for, and stdout is a terminal.
@@ -167,6 +192,9 @@ impl Out {
                 let columns = table.chosen(self, &items)?;
                 if items.is_empty() && self.terminal {
                     self.note(table.empty);
+                } else if self.cards {
+                    let cards = items.iter().map(|item| card::of(self, &columns, item));
+                    self.data(&cards.collect::<Vec<_>>().join("\n"));
                 } else {
                     self.data(&table::lines(self, &columns, &items));
                 }
@@ -208,6 +236,18 @@ impl Out {
 
     /// Writes data to stdout. A reader that has gone away is not a failure: nobody reads the rest.
     pub(crate) fn data(&self, text: &str) {
+        match &self.sink {
+            None => {}
+            Some(Sink::Kept(kept)) => {
+                return kept.lock().expect("nobody panics while it is kept").push_str(text);
+            }
+            Some(Sink::File(file)) => {
+                if let Err(fault) = file.as_ref().write_all(text.as_bytes()) {
+                    complain(&format!("error: cannot write to that file: {fault}\n"));
+                }
+                return;
+            }
+        }
         let mut stdout = std::io::stdout().lock();
         let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
         if let Err(fault) = written {

@@ -51,7 +51,7 @@ pub(crate) async fn follow(session: &Session, id: &str) -> Result<(), Fault> {
 }
 
 /// Waits for Ctrl-C; for ever, if this machine cannot tell.
-async fn interrupted() {
+pub(crate) async fn interrupted() {
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending::<()>().await;
     }

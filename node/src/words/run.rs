@@ -79,6 +79,7 @@ pub(crate) async fn run(session: &Session, args: Args) -> Result<(), Fault> {
         return Ok(());
     }
     let run = start.send().await?;
+    session.starts(&run.name);
     if args.watch {
         return progress::follow(session, &run.name).await;
     }

@@ -47,6 +47,8 @@ Change
   oarlock apply -f flows/
 
 Scripts
+  oarlock console -c 'nodes list; roles list'      several commands, one program
+  oarlock rpc runs.get '{\"id\": \"etl/1042\"}'        any operation of the API
   oarlock runs list -o json | jq '.items[].name'
   oarlock runs list -o name --status failed | xargs -n1 oarlock runs retry
 ";
@@ -89,6 +91,7 @@ const EXIT_CODES: &str = "\
  10    --watch, --wait: the run failed
  11    … was cancelled
  12    … timed out
+ 13    console: a line of a script went wrong
 130    Ctrl-C
 ";
 

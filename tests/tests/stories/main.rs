@@ -5,6 +5,7 @@
 
 mod cancel;
 mod cluster;
+mod console;
 mod convert;
 mod disk;
 mod doors;
@@ -18,6 +19,7 @@ mod load;
 mod node;
 mod order;
 mod settings;
+mod terminal;
 mod tour;
 mod tries;
 mod watch;

@@ -165,7 +165,8 @@ impl Lab {
         builder.patient_connect(false).stale(true).build().expect("the address is one")
     }
 
-    fn url(&self, node: &str) -> &str {
+    /// Where a node is.
+    pub(super) fn url(&self, node: &str) -> &str {
         let found = self.nodes.iter().find(|(name, _)| name == node);
         &found.unwrap_or_else(|| panic!("there is no node {node}")).1
     }

@@ -5,6 +5,7 @@
 
 mod broken;
 mod by_hand;
+mod console;
 mod hidden;
 mod lab;
 mod long;
