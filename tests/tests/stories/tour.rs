@@ -7,12 +7,13 @@ use oarlock_tests::house;
 use crate::node::Place;
 
 /// Pages whose blocks are read.
-const PAGES: [&str; 5] = [
+const PAGES: [&str; 6] = [
     "README.md",
     "docs/guide/start.md",
     "docs/guide/write.md",
     "docs/guide/operate.md",
     "docs/guide/cluster.md",
+    "docs/guide/console.md",
 ];
 /// `oarlock dev` is ready within this, best of three.
 const READY_MAX: Duration = Duration::from_secs(1);
