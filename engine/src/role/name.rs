@@ -198,6 +198,12 @@ mod tests {
         let name = Name::machine("order-v2", 1, "timeout-consumer", shard).expect("it is a name");
         assert_eq!(name.to_string(), "order-v2-1-timeout-consumer-2-of-3");
         assert_eq!(KEEPER.parse(), Ok(Name::Keeper));
+        let name = Name::machine("order-processing", 1, "consumer", Shard::WHOLE);
+        let name = name.expect("it is a name").to_string();
+        assert_eq!(name, "order-processing-1-consumer-1-of-1");
+        let name = Name::machine("user-onboarding", 2, "timeout-consumer", shard);
+        let name = name.expect("it is a name").to_string();
+        assert_eq!(name, "user-onboarding-2-timeout-consumer-2-of-3");
     }
 
     #[test]

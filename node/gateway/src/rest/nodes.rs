@@ -62,19 +62,14 @@ pub(crate) async fn drain(
     Json(MemberStep { reason, force }): Json<MemberStep>,
 ) -> Answer<Read<v1::Member>> {
     let row = joined(&room, &id)?;
-    let sight = Sight::of(&room);
     if !force {
+        let sight = Sight::of(&room);
         room.replica.read(|view| missed(view, &sight, &row))?;
     }
     let (node, boot) = (row.node, row.boot);
     let why = reason.unwrap_or_else(|| "maintenance".to_owned());
+    // If it leads it reads this of itself, and hands that over, too.
     room.propose(Any::Member(Command::Drain { node, boot, why })).await?;
-    if sight.seat(node).is_some_and(|seat| seat.leads)
-        && let Err(fault) = room.replica.transfer(None).await
-    {
-        // It drains all the same; who leads matters only when it stops, and then it hands over again.
-        tracing::warn!(%fault, "a node that drains still leads");
-    }
     shown(&room, node)
 }
 
@@ -177,16 +172,23 @@ fn missed(view: &dyn View, sight: &Sight, row: &Member) -> Answer<()> {
     if let Some(role) = roles.iter().find(|role| !may(role)) {
         return refuse(format!("nobody but {name} can drive {}", role.name));
     }
+    let draining: Vec<Member> = member::list(view)
+        .into_iter()
+        .filter(|other| other.state == Life::Draining && other.node != row.node)
+        .collect();
     let votes = sight.seat(row.node).is_some_and(|seat| seat.standing == Standing::Voter);
     let voters = sight.voters().count();
     let reachable = sight.voters().filter(|seat| {
         let up = seat.here || seat.link.as_ref().is_some_and(|link| link.up);
-        up && seat.node != row.node
+        up && seat.node != row.node && draining.iter().all(|other| other.node != seat.node)
     });
     let (quorum, left) = (voters / 2 + 1, reachable.count());
     if votes && voters > 1 && left < quorum {
+        let away: Vec<String> =
+            draining.iter().map(|other| format!(" ({} drains already)", other.name)).collect();
         return refuse(format!(
-            "without {name} {left} of {voters} voters would answer, and {quorum} must"
+            "without {name} {left} of {voters} voters would answer, and {quorum} must{}",
+            away.concat()
         ));
     }
     Ok(())

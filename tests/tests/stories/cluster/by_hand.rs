@@ -41,7 +41,7 @@ async fn any_node_answers_any_request_and_all_answer_alike() {
     let each = three.each();
     each[0].apply(hello("hello")).send().await.expect("the file is right");
     let mut runs = Vec::new();
-    for number in 0..300 {
+    for number in 0..500 {
         let run = each[number % 3].workflow("hello").start().send().await.expect("it is taken");
         // At once, on the next node: it knows of it.
         let seen = each[(number + 1) % 3].run(&run.id).get().await.expect("it is known");
@@ -106,6 +106,9 @@ async fn who_drains_gives_the_lead_away_and_does_not_get_it_back() {
         let after = leader().await;
         assert!(before != after && after != "n1", "{before}, then {after}");
     }
+    // Two of three away would be too many.
+    let told = client.node("n2").drain(None, false).await.expect_err("n1 drains already");
+    assert!(told.to_string().contains("n1 drains"), "{told}");
     let told = client.step_down(Some("n1")).await.expect_err("it drains");
     assert!(told.to_string().contains("drains"), "{told}");
     client.node("n1").undrain().await.expect("it is wanted again");

@@ -46,11 +46,27 @@ impl Lab {
 
     /// The same nodes, stopped in order and started again with what they have kept.
     pub(super) fn again(mut self) -> Lab {
-        writeln!(self.orders, "quit").expect("the cluster takes orders");
-        self.child.wait().expect("it can be waited for");
+        self.stop();
         let nodes = self.nodes.len();
         let empty = tempfile::tempdir().expect("a temporary folder can be made");
         Lab::at(std::mem::replace(&mut self.folder, empty), nodes, &[])
+    }
+
+    /// Stops all nodes in order, and looks into what each of them has kept: its log, its tables and their indexes, its fingerprint.
+    pub(super) fn examined(mut self) {
+        self.stop();
+        for node in self.names() {
+            let doctor =
+                Command::new(program()).args(["doctor", "--data"]).arg(self.data(&node)).output();
+            let said = doctor.expect("the program starts");
+            let text = String::from_utf8_lossy(&said.stdout);
+            assert!(said.status.success(), "{node}: {text}");
+        }
+    }
+
+    fn stop(&mut self) {
+        writeln!(self.orders, "quit").expect("the cluster takes orders");
+        self.child.wait().expect("it can be waited for");
     }
 
     fn at(folder: TempDir, nodes: usize, settings: &[(&str, &str)]) -> Lab {
@@ -149,7 +165,7 @@ impl Lab {
     }
 
     /// A client for each node alone.
-    fn each(&self) -> Vec<Client> {
+    pub(super) fn each(&self) -> Vec<Client> {
         self.nodes.iter().map(|(name, _)| self.only(name)).collect()
     }
 

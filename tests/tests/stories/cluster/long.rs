@@ -45,6 +45,7 @@ async fn the_network_breaks_again_and_again_and_no_role_is_ever_held_twice() {
     }
     println!("the network was cut {cuts} times in {:?}", begun.elapsed());
     lab.whole(work).await;
+    lab.examined();
 }
 
 /// Nobody reaches anybody, until all have noticed.

@@ -9,6 +9,7 @@ mod console;
 mod hidden;
 mod lab;
 mod long;
+mod much;
 mod three;
 mod whole;
 mod work;

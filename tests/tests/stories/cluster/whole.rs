@@ -86,7 +86,7 @@ async fn owners(client: &Client) {
 }
 
 /// All copies have applied the same, and it is the same.
-async fn equal(nodes: &[Client]) {
+pub(super) async fn equal(nodes: &[Client]) {
     until(EQUAL_MAX, "all copies have applied as much", async || {
         let mut seen = BTreeSet::new();
         for node in nodes {
