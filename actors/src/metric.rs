@@ -99,9 +99,11 @@ pub(crate) fn actor_restarted(kind: &'static str) {
     counter!("oarlock_actors_restarts_total", "kind" => kind).increment(1);
 }
 
-/// This node drives a role now, or does so no longer.
+/// This node drives a role now, or does so no longer. Counted, not set: when a role leaves and comes back at once, its next driver
+/// may begin before the last one has ended.
 pub(crate) fn role_active(role: &str, active: bool) {
-    gauge!("oarlock_role_active", "role" => role.to_owned()).set(u32::from(active));
+    let gauge = gauge!("oarlock_role_active", "role" => role.to_owned());
+    if active { gauge.increment(1) } else { gauge.decrement(1) }
 }
 
 /// A proposal got no answer.

@@ -131,7 +131,7 @@ pub(crate) async fn report(room: Arc<Room>) {
     let mut pace = tokio::time::interval(REPORT_EVERY);
     pace.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut changes = room.book.told.subscribe();
-    let mut wishes = room.stands_back.subscribe();
+    let (mut wishes, mut gate) = (room.stands_back.subscribe(), room.gate.watch());
     // Said once, however long it lasts.
     let mut unfit_for = String::new();
     loop {
@@ -139,6 +139,7 @@ pub(crate) async fn report(room: Arc<Room>) {
             _ = pace.tick() => {}
             Ok(()) = changes.changed() => {}
             Ok(()) = wishes.changed() => {}
+            Ok(()) = gate.changed() => {}
         }
         let links = room.book.all();
         join_all(links.iter().filter(|link| link.state().up).map(|link| async {

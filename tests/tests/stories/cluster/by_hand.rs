@@ -203,7 +203,10 @@ async fn a_clock_that_is_ten_minutes_wrong_harms_nobody() {
     let work = Work::begin(&three.client(), three.each(), three.places[0].folder()).await;
     for (wrong, leads) in [("+600", false), ("-600", false), ("+600", true), ("-600", true)] {
         if leads {
-            three.client().step_down(Some("n3")).await.expect("it is a voter");
+            until(FIND_MAX, "the leader has heard that it may lead", async || {
+                three.client().step_down(Some("n3")).await.is_ok()
+            })
+            .await;
         }
         tell(&time, wrong);
         until(FIND_MAX, "it notices, takes no writes and does not lead", async || {
