@@ -28,6 +28,9 @@ use crate::words;
 /// How long the cluster may take to say how it is, when a console begins.
 const GREET_MAX: Duration = Duration::from_secs(3);
 
+/// How long a command that listens for Ctrl-C itself may take to say what it leaves behind.
+const LAST_WORD_MAX: Duration = Duration::from_millis(50);
+
 /// How a line left the console.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Went {
@@ -209,10 +212,14 @@ impl Desk {
     /// Waits for something, but not longer than somebody wants to.
     pub(super) fn wait<T>(&self, work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
         self.runtime.block_on(async {
+            let mut work = std::pin::pin!(work);
             tokio::select! {
                 biased;
-                done = work => done,
-                () = interrupted() => Err(Fault::silent(Exit::Interrupted)),
+                done = &mut work => done,
+                () = interrupted() => match tokio::time::timeout(LAST_WORD_MAX, work).await {
+                    Ok(done) => done,
+                    Err(_) => Err(Fault::silent(Exit::Interrupted)),
+                },
             }
         })
     }

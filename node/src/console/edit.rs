@@ -1,7 +1,7 @@
 //! The line editor: reedline with the console's own prompt, completion, hints and past.
 //!
-//! It is told what is a whole line by what runs it ([`line`]), what may come next by the parser's tree ([`spot`]), and what there is by
-//! the cluster ([`Names`]). While somebody types, news stand above the prompt.
+//! It is told what is a whole line by what runs it ([`super::line`]), what may come next by the parser's tree ([`super::spot`]), and
+//! what there is by the cluster ([`Names`]). While somebody types, news stand above the prompt.
 
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -118,7 +118,11 @@ impl Editor {
         self.failures = if heard.is_ok() { 0 } else { self.failures + 1 };
         match heard {
             Ok(Signal::Success(text)) => Heard::Line(text),
-            Ok(Signal::CtrlD | Signal::ExternalBreak(_)) => Heard::Gone,
+            Ok(Signal::CtrlD) => Heard::Gone,
+            Ok(Signal::ExternalBreak(_)) => {
+                complain("\n");
+                Heard::Gone
+            }
             Err(fault) => {
                 complain(&format!("the line editor failed: {fault}\n"));
                 // Once is an editor that cannot be started; again and again, a terminal that is gone.
