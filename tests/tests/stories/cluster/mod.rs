@@ -10,6 +10,7 @@ mod hidden;
 mod lab;
 mod long;
 mod much;
+mod register;
 mod three;
 mod whole;
 mod work;
