@@ -141,6 +141,12 @@ impl Call {
         self
     }
 
+    /// The server recognises it by the key that goes with it.
+    pub(crate) fn keyed(mut self) -> Call {
+        self.repeat = Repeat::Keyed;
+        self
+    }
+
     /// The body comes for as long as it likes, as `kind`.
     pub(crate) fn endless(mut self, kind: &'static str) -> Call {
         self.accept = kind;

@@ -1,7 +1,7 @@
 //! Calls by hand: any operation of the contract by its path, for consoles and for what has no method yet.
 //!
 //! Everything else of this crate is typed. Here a path with holes is filled, a body goes as it is, and what comes back is text, whole or
-//! item by item. A read may be sent again, as always; anything else is sent once.
+//! item by item. A read may be sent again, as always; anything else is sent once, unless a key goes with it by which it is recognised.
 
 use std::collections::VecDeque;
 
@@ -91,6 +91,12 @@ impl Raw {
     /// With a body of YAML.
     pub fn yaml(mut self, body: &str) -> Raw {
         self.call = self.call.text("application/yaml", body);
+        self
+    }
+
+    /// With the client's idempotency key, or a fresh one: for what the server recognises by it, so that it may be sent again.
+    pub fn keyed(mut self) -> Raw {
+        self.call = self.call.keyed();
         self
     }
 

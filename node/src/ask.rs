@@ -6,6 +6,7 @@
 use std::cell::{OnceCell, RefCell};
 use std::future::Future;
 use std::io::{BufRead, ErrorKind, IsTerminal, Read as _};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use oarlock_client::v1::Page;
@@ -295,9 +296,26 @@ pub(crate) fn value(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
 }
 
+/// Whether standard input is where a console reads its lines. There is one of it in a process.
+static STDIN_TAKEN: AtomicBool = AtomicBool::new(false);
+
+/// Keeps standard input for a console.
+pub(crate) fn take_stdin() {
+    STDIN_TAKEN.store(true, Ordering::Relaxed);
+}
+
+/// Whether a console reads standard input.
+pub(crate) fn stdin_is_taken() -> bool {
+    STDIN_TAKEN.load(Ordering::Relaxed)
+}
+
 /// Everything from standard input, or from a file; at most [`TEXT_BYTES_MAX`], for a device has no end.
 pub(crate) fn read_text(file: &str) -> Result<String, Fault> {
     let wrong = |why: &str| Fault::new(Exit::Invalid, format!("cannot read `{file}`: {why}"));
+    if file == "-" && stdin_is_taken() {
+        let fault = Fault::new(Exit::Usage, "`-` is where this console reads its own lines");
+        return Err(fault.help("put it into a file"));
+    }
     let mut text = String::new();
     let limit = TEXT_BYTES_MAX + 1;
     let read = match file {

@@ -10,8 +10,9 @@ use tokio::sync::mpsc;
 
 use crate::output::{clock, moment};
 
-/// The pause before a feed that broke is opened again.
+/// The pause before a feed that broke is opened again; each further one is twice as long, up to the longest.
 const AGAIN: Duration = Duration::from_millis(200);
+const AGAIN_MAX: Duration = Duration::from_secs(5);
 /// Between two looks at who leads.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
@@ -20,16 +21,19 @@ pub(crate) async fn follow(client: Client, tell: mpsc::Sender<String>) {
     let kinds = "run.failed,run.timed_out,member.joined,member.left,member.lost,member.drained";
     let mut events = client.events(None).param("types", kinds);
     let mut names: BTreeMap<String, usize> = BTreeMap::new();
+    let mut again = AGAIN;
     loop {
         let event = match events.next().await {
             Ok(Some(event)) => event,
             Ok(None) => return,
             Err(fault) => {
                 tracing::debug!(%fault, "the feed broke");
-                tokio::time::sleep(AGAIN).await;
+                tokio::time::sleep(again).await;
+                again = (again * 2).min(AGAIN_MAX);
                 continue;
             }
         };
+        again = AGAIN;
         let node = event.details["node"].as_str().or(event.details["name"].as_str());
         let node = node.unwrap_or_default().to_owned();
         let at = moment(&event.at).map(clock).unwrap_or_default();

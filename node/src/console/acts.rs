@@ -3,12 +3,14 @@
 use std::fs::File;
 use std::io::{Cursor, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::process::Command;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::ValueEnum as _;
 use jiff::Timestamp;
+use rustix::process::Signal;
 
 use super::bright;
 use super::desk::{Desk, Went};
@@ -16,7 +18,7 @@ use super::edit;
 use super::meta::{self, Meta};
 use super::past;
 use super::script::Script;
-use crate::ask::{Address, read_text};
+use crate::ask::{Address, read_text, stdin_is_taken};
 use crate::config::contexts::Contexts;
 use crate::fault::{Exit, Fault};
 use crate::output::{Format, Sink, Tint, clock};
@@ -28,14 +30,16 @@ const CLEAR: &str = "\x1b[2J\x1b[H";
 const DEPTH_MAX: usize = 8;
 /// Lines of the past that are shown.
 const PAST_MAX: usize = 100;
+/// How long one look may take at what is watched: longer than a call that is answered, and not for ever.
+const LOOK_MAX: Duration = Duration::from_mins(1);
 
 /// Does it.
 pub(super) fn act(desk: &mut Desk, meta: Meta) -> Result<Went, Fault> {
     match meta {
         Meta::Quit => return Ok(Went::Off),
-        Meta::Context(name) => return connect(desk, name.as_deref()),
-        Meta::Node(name) => return node(desk, name.as_deref()),
-        Meta::Read(file) => return read(desk, &file),
+        Meta::Context(name) => connect(desk, name.as_deref())?,
+        Meta::Node(name) => node(desk, name.as_deref())?,
+        Meta::Read(file) => read(desk, &file)?,
         Meta::Edit => return edit(desk),
         Meta::Help => {
             let beside = desk.help_beside();
@@ -70,7 +74,7 @@ pub(super) fn act(desk: &mut Desk, meta: Meta) -> Result<Went, Fault> {
         Meta::Set(name, value) => {
             desk.variables.insert(name, value);
         }
-        Meta::Shell(command) => shell(&command)?,
+        Meta::Shell(command) => shell(desk, &command)?,
         Meta::Describe(name) => describe(desk, name.as_deref())?,
         Meta::History(text) => history(desk, text.as_deref()),
         Meta::Last => {
@@ -86,12 +90,12 @@ pub(super) fn act(desk: &mut Desk, meta: Meta) -> Result<Went, Fault> {
 }
 
 /// Goes to another cluster; without a name, says which this is.
-fn connect(desk: &mut Desk, name: Option<&str>) -> Result<Went, Fault> {
+fn connect(desk: &mut Desk, name: Option<&str>) -> Result<(), Fault> {
     let address = match name {
         None => {
             let Address { addr, origin, .. } = &desk.place.address;
             desk.base.out().data(&format!("{addr}\t{origin}\n"));
-            return Ok(Went::On);
+            return Ok(());
         }
         Some("-") => {
             let missing = || Fault::new(Exit::Conflict, "there was no other cluster before");
@@ -101,32 +105,32 @@ fn connect(desk: &mut Desk, name: Option<&str>) -> Result<Went, Fault> {
     };
     let here = std::mem::replace(&mut desk.place.address, address);
     desk.before = Some(desk.home.take().unwrap_or(here));
-    desk.base.stale &= desk.place.node.is_none();
     (desk.place.cluster, desk.place.node) = (None, None);
+    desk.moved = true;
     if desk.has_person() {
         desk.greet();
     }
-    Ok(Went::Elsewhere)
+    Ok(())
 }
 
 /// Talks to one node, about what it has; or to any of them again.
-fn node(desk: &mut Desk, name: Option<&str>) -> Result<Went, Fault> {
+fn node(desk: &mut Desk, name: Option<&str>) -> Result<(), Fault> {
     match name {
         None => {
             let node = desk.place.node.as_deref().unwrap_or("any");
             desk.base.out().data(&format!("{node}\t{}\n", desk.place.address.addr));
-            Ok(Went::On)
         }
         Some("-") => {
             if let Some(home) = desk.home.take() {
                 desk.place.address = home;
-                desk.base.stale = false;
             }
             desk.place.node = None;
-            Ok(Went::Elsewhere)
+            desk.moved = true;
         }
         Some(name) => {
-            let client = desk.client()?;
+            // The cluster knows where its nodes are; the one it talks to now may be cut off from it.
+            let home = desk.home.as_ref().unwrap_or(&desk.place.address).clone();
+            let client = desk.call(None)?.at(home).client()?;
             let member = desk.wait(async { Ok(client.node(name).get().await?) })?;
             let Address { token, context, .. } = desk.place.address.clone();
             let origin = format!("\\node {}, as the cluster knows it", member.name);
@@ -134,22 +138,22 @@ fn node(desk: &mut Desk, name: Option<&str>) -> Result<Went, Fault> {
             let here = std::mem::replace(&mut desk.place.address, address);
             desk.home.get_or_insert(here);
             desk.place.node = Some(member.name);
-            desk.base.stale = true;
-            Ok(Went::Elsewhere)
+            desk.moved = true;
         }
     }
+    Ok(())
 }
 
 /// Does what a file says; the first error stops it, as in any script.
-fn read(desk: &mut Desk, file: &str) -> Result<Went, Fault> {
+fn read(desk: &mut Desk, file: &str) -> Result<(), Fault> {
     if desk.depth >= DEPTH_MAX {
         return Err(Fault::new(Exit::Invalid, format!("`{file}` is read by a file that it reads")));
     }
     let text = read_text(file)?;
     desk.depth += 1;
-    let done = Script::new(file, false).run(desk, Cursor::new(text));
+    let done = Script::new(file).run(desk, Cursor::new(text));
     desk.depth -= 1;
-    done.map(|()| Went::Elsewhere)
+    done
 }
 
 /// Opens what was typed last in an editor, and does what is there afterwards.
@@ -188,7 +192,9 @@ fn watch(desk: &mut Desk, every: Duration, words: &[String]) -> Result<(), Fault
     let mut before: Option<String> = None;
     loop {
         let kept = Arc::new(Mutex::new(String::new()));
+        desk.until = Some(Instant::now() + LOOK_MAX);
         let done = desk.say(words, Some(Sink::Kept(Arc::clone(&kept))));
+        desk.until = None;
         let now = kept.lock().expect("nobody panics while it is kept").clone();
         let out = desk.base.out();
         let head = format!("every {every:?} · {} · {}", words.join(" "), clock(Timestamp::now()));
@@ -248,15 +254,29 @@ fn variables(desk: &Desk) {
     desk.base.out().data(&told.concat());
 }
 
-fn shell(command: &str) -> Result<(), Fault> {
-    let ended = Command::new("sh").args(["-c", command]).status();
-    let ended =
-        ended.map_err(|fault| Fault::new(Exit::Failed, format!("cannot start sh: {fault}")))?;
+fn shell(desk: &Desk, command: &str) -> Result<(), Fault> {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", command]);
+    if !desk.has_person() && stdin_is_taken() {
+        // What is still to come in the pipe is for the console.
+        shell.stdin(Stdio::null());
+    }
+    let ended = shell
+        .status()
+        .map_err(|fault| Fault::new(Exit::Failed, format!("cannot start sh: {fault}")))?;
     if ended.success() {
         return Ok(());
     }
+    if was_interrupted(ended) {
+        return Err(Fault::silent(Exit::Interrupted));
+    }
     let how = ended.code().map_or("was killed".to_owned(), |code| format!("ended with {code}"));
     Err(Fault::new(Exit::Failed, format!("the shell {how}")))
+}
+
+/// Whether Ctrl-C ended it, or what it was waiting for.
+fn was_interrupted(ended: ExitStatus) -> bool {
+    ended.signal() == Some(Signal::INT.as_raw()) || ended.code() == Some(Exit::Interrupted as i32)
 }
 
 fn describe(desk: &Desk, name: Option<&str>) -> Result<(), Fault> {

@@ -1,7 +1,7 @@
 //! The desk: where a console is, how it shows things, and how it does what a line says.
 //!
-//! Each line is a call of its own, with the options it was given over those of the console. What cannot be undone asks first, unless
-//! `--yes` was said; what changes anything is refused if the console only looks.
+//! Each line is a call of its own, with the options it was given over those of the console. What deletes asks first, unless `--yes` was
+//! said; what changes anything is refused if the console only looks.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,26 +10,26 @@ use std::time::{Duration, Instant};
 
 use futures::future::LocalBoxFuture;
 use oarlock_client::Client;
-use oarlock_client::v1::MemberState;
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::mpsc;
 
 use super::edit::{self, Editor};
 use super::line::{self, Open, Statement};
 use super::names::Names;
-use super::{Beside, Order, acts, call, meta, past, verbs};
+use super::place::Place;
+use super::{Beside, Order, acts, call, meta, verbs};
 use crate::ask::{Address, Session};
 use crate::cli::{Global, Word, perform};
 use crate::fault::{Exit, Fault};
-use crate::output::{Sink, Tint, complain};
+use crate::output::{Sink, complain};
 use crate::progress::interrupted;
 use crate::words;
 
-/// How long the cluster may take to say how it is, when a console begins.
-const GREET_MAX: Duration = Duration::from_secs(3);
-
 /// How long a command that listens for Ctrl-C itself may take to say what it leaves behind.
 const LAST_WORD_MAX: Duration = Duration::from_millis(50);
+
+/// How long a script may take to end by itself after Ctrl-C. More than that: it waits for what does not listen.
+const END_MAX: Duration = Duration::from_millis(500);
 
 /// How a line left the console.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,14 +42,13 @@ pub(super) enum Went {
     Off,
 }
 
-/// Where a console is.
-pub(super) struct Place {
-    /// Whom it asks.
-    pub(super) address: Address,
-    /// What the cluster is called, once it has said so.
-    pub(super) cluster: Option<String>,
-    /// The one node it talks to, if it is one.
-    pub(super) node: Option<String>,
+/// What a console was told when it began.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Rules {
+    /// It changes nothing.
+    pub(super) read_only: bool,
+    /// Its scripts go on after an error.
+    pub(super) keep_going: bool,
 }
 
 /// A console's state.
@@ -60,6 +59,9 @@ pub(super) struct Desk {
     pub(super) before: Option<Address>,
     /// The cluster's own address, while it talks to one node.
     pub(super) home: Option<Address>,
+    /// Whether it went elsewhere, and its editor does not know it yet.
+    pub(super) moved: bool,
+    pub(super) rules: Rules,
     pub(super) variables: BTreeMap<String, String>,
     pub(super) sink: Option<Sink>,
     pub(super) cards: bool,
@@ -71,10 +73,11 @@ pub(super) struct Desk {
     pub(super) typed: String,
     /// Files that are read inside each other.
     pub(super) depth: usize,
+    /// When to give up what has no end by itself.
+    pub(super) until: Option<Instant>,
     /// What this console is part of, if it is.
     beside: Option<Neighbour>,
     person: bool,
-    read_only: bool,
     runtime: Runtime,
 }
 
@@ -91,18 +94,25 @@ pub(super) type Told = Arc<tokio::sync::Mutex<mpsc::Receiver<String>>>;
 
 impl Desk {
     /// For somebody who types.
-    pub(super) fn for_person(session: &Session, read_only: bool) -> Result<Desk, Fault> {
-        Desk::new(session, read_only, true)
-    }
-
-    /// For a script, which nobody asks anything.
-    pub(super) fn for_script(session: &Session, read_only: bool) -> Result<Desk, Fault> {
-        let mut desk = Desk::new(session, read_only, false)?;
-        desk.base.no_input = true;
+    pub(super) fn for_person(session: &Session, rules: Rules) -> Result<Desk, Fault> {
+        let mut desk = Desk::new(session, rules)?;
+        (desk.person, desk.notify) = (true, true);
         Ok(desk)
     }
 
-    fn new(session: &Session, read_only: bool, person: bool) -> Result<Desk, Fault> {
+    /// For a script, which asks nobody anything, and which Ctrl-C ends wherever it is.
+    pub(super) fn for_script(session: &Session, rules: Rules) -> Result<Desk, Fault> {
+        let mut desk = Desk::new(session, rules)?;
+        desk.base.no_input = true;
+        desk.runtime.spawn(async {
+            interrupted().await;
+            tokio::time::sleep(END_MAX).await;
+            std::process::exit(Exit::Interrupted as i32);
+        });
+        Ok(desk)
+    }
+
+    fn new(session: &Session, rules: Rules) -> Result<Desk, Fault> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("oarlock-console")
@@ -117,17 +127,19 @@ impl Desk {
             place,
             before: None,
             home: None,
+            moved: false,
+            rules,
             variables: BTreeMap::new(),
             sink: None,
             cards: false,
             timing: false,
-            notify: person,
+            notify: false,
             last: None,
             typed: String::new(),
             depth: 0,
+            until: None,
             beside: None,
-            person,
-            read_only,
+            person: false,
             runtime,
         })
     }
@@ -168,27 +180,6 @@ impl Desk {
         self.runtime.handle().clone()
     }
 
-    /// The prompt without its sign: where the words go; a star: they change nothing.
-    pub(super) fn label(&self) -> String {
-        let node = self.place.node.as_ref().map_or(String::new(), |node| format!("/{node}"));
-        let star = if self.read_only { "*" } else { "" };
-        format!("oarlock({}{node}{star})", self.place_name())
-    }
-
-    fn place_name(&self) -> String {
-        let Place { address, cluster, .. } = &self.place;
-        let host = || {
-            let first = address.addr.split(',').next().unwrap_or_default();
-            first.split("://").last().unwrap_or_default().to_owned()
-        };
-        address.context.clone().or_else(|| cluster.clone()).unwrap_or_else(host)
-    }
-
-    /// Where this place's lines are kept.
-    pub(super) fn past(&self) -> Option<std::path::PathBuf> {
-        past::file(&self.place_name())
-    }
-
     /// A line editor for this place.
     pub(super) fn editor(&self) -> Editor {
         let names = Names::new(self.handle(), self.client().ok());
@@ -220,43 +211,22 @@ impl Desk {
                     Ok(done) => done,
                     Err(_) => Err(Fault::silent(Exit::Interrupted)),
                 },
+                () = self.late() => {
+                    Err(Fault::new(Exit::Usage, "what has no end by itself cannot be watched"))
+                }
             }
         })
     }
 
-    /// Says where this is and how it is there.
-    pub(super) fn greet(&mut self) {
-        let out = self.base.out();
-        let title = out.paint(Tint::Strong.style(), "Oarlock console");
-        let looking = |client: Client| async move {
-            match tokio::time::timeout(GREET_MAX, client.cluster()).await {
-                Ok(found) => Ok(found?),
-                Err(_) => Err(Fault::new(Exit::Unreachable, "the cluster has not answered yet")),
-            }
-        };
-        match self.client().and_then(|client| self.wait(looking(client))) {
-            Ok(cluster) => {
-                let up =
-                    cluster.members.iter().filter(|member| member.state == MemberState::Up).count();
-                let nodes = match (up, cluster.members.len()) {
-                    (1, 1) => "1 node healthy".to_owned(),
-                    (up, all) if up == all => format!("{all} nodes healthy"),
-                    (up, all) => format!("{up} of {all} nodes healthy"),
-                };
-                let leader = cluster.leader.unwrap_or_else(|| "nobody".to_owned());
-                let only = if self.read_only { " · only looks" } else { "" };
-                out.note(&format!("{title} · {} · {nodes} · leader {leader}{only}", cluster.name));
-                self.place.cluster = Some(cluster.name);
-            }
-            Err(fault) => {
-                out.note(&format!("{title} · {}", self.place.address.addr));
-                self.explained(fault).show_here(&out);
-            }
+    /// Waits until it is time to give up, if it ever is.
+    async fn late(&self) {
+        match self.until {
+            Some(until) => tokio::time::sleep_until(until.into()).await,
+            None => std::future::pending().await,
         }
-        out.note("\\? help · Tab completes · Ctrl-D leaves · nothing destructive runs without a question");
     }
 
-    fn explained(&self, fault: Fault) -> Fault {
+    pub(super) fn explained(&self, fault: Fault) -> Fault {
         match self.call(None) {
             Ok(session) => session.explained(fault),
             Err(_) => fault,
@@ -265,21 +235,17 @@ impl Desk {
 
     /// Does everything that was typed.
     pub(super) fn hear(&mut self, text: &str) -> Result<Went, Fault> {
-        let open = |Open { what, .. }| Fault::new(Exit::Usage, format!("{what} is not closed"));
-        let statements = line::read(text).map_err(open)?;
-        let mut went = Went::On;
-        for statement in &statements {
-            match self.take(statement)? {
-                Went::On => {}
-                Went::Elsewhere => went = Went::Elsewhere,
-                Went::Off => return Ok(Went::Off),
-            }
-        }
-        // What an editor is asked to change is what was typed before it was asked for.
-        if !text.trim_start().starts_with("\\e") {
+        // What an editor is asked to change is what was typed before it was asked for, above all if that went wrong.
+        if !text.split([';', '\n']).any(|one| one.trim() == "\\e") {
             text.clone_into(&mut self.typed);
         }
-        Ok(went)
+        let open = |Open { what, .. }| Fault::new(Exit::Usage, format!("{what} is not closed"));
+        for statement in &line::read(text).map_err(open)? {
+            if self.take(statement)? == Went::Off {
+                return Ok(Went::Off);
+            }
+        }
+        Ok(Went::On)
     }
 
     /// Does one statement.
@@ -331,7 +297,7 @@ impl Desk {
             Some(elsewhere) => session.at(elsewhere),
             None => session,
         };
-        if self.read_only && !verbs::looks(&path) {
+        if self.rules.read_only && !verbs::looks(&path) {
             self.may(&session, &path, &cli.word)?;
         }
         let done = perform(&session, cli.word, |work: LocalBoxFuture<'_, _>| self.wait(work));
@@ -341,7 +307,9 @@ impl Desk {
     }
 
     /// A call with these options, from where the console is.
-    fn session(&self, global: Global, sink: Option<Sink>) -> Result<Session, Fault> {
+    fn session(&self, mut global: Global, sink: Option<Sink>) -> Result<Session, Fault> {
+        // One node is asked about what it has, not about what the others know.
+        global.stale |= self.place.node.is_some();
         let mut out = global.out();
         out.cards = self.cards;
         if let Some(sink) = sink {
@@ -371,5 +339,41 @@ impl Desk {
         if let Some(at) = found.filter(|at| *at > 0) {
             self.place.address.addr = [&all[at..], &all[..at]].concat().join(",");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    /// A desk of a script, that talks to nobody.
+    fn desk(rules: Rules) -> Desk {
+        let cli = crate::cli::Cli::parse_from(["oarlock", "status", "--addr", "127.0.0.1:1"]);
+        let out = cli.global.out();
+        let session = Session::new(cli.global, out).expect("its options make sense");
+        Desk::for_script(&session, rules).expect("its address is one")
+    }
+
+    #[test]
+    fn what_went_wrong_after_a_move_does_not_undo_it() {
+        let mut desk = desk(Rules::default());
+        let there = Address { addr: "127.0.0.1:2".to_owned(), ..desk.place.address.clone() };
+        desk.before = Some(there.clone());
+        let fault = desk.hear("\\c -; nosuch").expect_err("there is no such command");
+        assert_eq!(fault.exit, Exit::Usage);
+        assert_eq!((desk.moved, &desk.place.address), (true, &there));
+        assert_eq!(desk.typed, "\\c -; nosuch", "it can be mended in an editor");
+        assert!(desk.hear("\\set a b; \\e").is_err(), "a script has no editor");
+        assert!(!desk.typed.contains("\\e"), "{}", desk.typed);
+    }
+
+    #[test]
+    fn where_nothing_may_be_changed_the_last_run_is_not_cancelled() {
+        let mut desk = desk(Rules { read_only: true, ..Rules::default() });
+        desk.last = Some("hold/1".to_owned());
+        let fault = desk.hear("\\cancel").expect_err("it changes something");
+        assert_eq!(fault.exit, Exit::Denied, "{fault:?}");
     }
 }

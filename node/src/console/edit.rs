@@ -49,15 +49,6 @@ pub(super) struct Editor {
     failures: u32,
 }
 
-impl Drop for Editor {
-    fn drop(&mut self) {
-        if let Some(draft) = &self.draft {
-            // There is none unless somebody has pressed Ctrl-O.
-            let _ = std::fs::remove_file(draft);
-        }
-    }
-}
-
 impl Editor {
     pub(super) fn new(file: Option<PathBuf>, names: Names, colour: bool) -> Editor {
         let mut tree = crate::cli::tree();
@@ -74,8 +65,11 @@ impl Editor {
         let printer = ExternalPrinter::new(NEWS_MAX);
         let teller = printer.sender();
         let hinter = Hints { tree: tree.clone(), past: DefaultHinter::default(), of_past: false };
-        // Beside the past, where nobody else can read it.
-        let draft = file.as_ref().map(|file| file.with_extension("draft"));
+        // Beside the past, where nobody else can read it; two consoles may have the same past.
+        let draft = file.as_ref().map(|file| {
+            let name = format!("draft-{}", uuid::Uuid::now_v7());
+            file.with_file_name(name)
+        });
         let mut reedline = Reedline::create()
             .with_history(Box::new(Discreet::at(file)))
             .with_history_exclusion_prefix(Some(" ".to_owned()))
@@ -113,6 +107,10 @@ impl Editor {
     /// Waits for a line.
     pub(super) fn read(&mut self, label: &str) -> Heard {
         let heard = self.reedline.read_line(&Label(label.to_owned()));
+        if let Some(draft) = &self.draft {
+            // There is none unless somebody has pressed Ctrl-O.
+            let _ = std::fs::remove_file(draft);
+        }
         // What cannot be written is forgotten when the console ends.
         let _ = self.reedline.sync_history();
         self.failures = if heard.is_ok() { 0 } else { self.failures + 1 };

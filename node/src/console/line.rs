@@ -6,21 +6,25 @@
 //! ```
 //!
 //! Words are split as a shell splits them: spaces part them, `'…'` is taken as it is, in `"…"` a backslash and `$name` mean something. A
-//! word that begins with `{` or `[` is JSON and ends with its last bracket, quotes and spaces included, so that nobody has to quote it.
+//! word that begins with `{` or `[`, or has one behind a `=`, is JSON and ends with its last bracket, quotes and spaces included, so that
+//! nobody has to quote it.
 //! Statements end at `;` and at the end of a line, unless a quote or a bracket is open. One pass does all of it: whether a line is whole,
 //! which the editor asks at every Enter, cannot be answered otherwise than by what runs it.
 
 use std::collections::BTreeMap;
 use std::iter::Peekable;
-use std::str::CharIndices;
+use std::str::Chars;
+
+/// What can be open.
+const QUOTE: &str = "a quote (')";
+const DOUBLE_QUOTE: &str = "a quote (\")";
+const BRACKET: &str = "a bracket";
 
 /// A statement: its words, and where it began.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Statement {
     /// The line it begins in, from 1.
     pub(super) line: usize,
-    /// As it was typed.
-    pub(super) text: String,
     words: Vec<Word>,
 }
 
@@ -31,6 +35,17 @@ pub(super) struct Open {
     pub(super) line: usize,
     /// What.
     pub(super) what: &'static str,
+}
+
+impl Open {
+    /// Whether this may close it; if not, it is still open, and nobody has to read everything again.
+    pub(super) fn closed_by(self, more: &str) -> bool {
+        match self.what {
+            BRACKET => more.contains(['}', ']']),
+            QUOTE => more.contains('\''),
+            _ => more.contains('"'),
+        }
+    }
 }
 
 /// A word before its variables are known.
@@ -52,7 +67,14 @@ impl Statement {
         &self,
         variables: &BTreeMap<String, String>,
     ) -> Result<Vec<String>, String> {
-        self.words.iter().map(|word| said(word, variables)).collect()
+        let sets =
+            self.words.first().is_some_and(|word| *word == [Piece::Text("\\set".to_owned())]);
+        let words = self.words.iter().enumerate().map(|(at, word)| match word.as_slice() {
+            // Here a variable is named, and not asked for its value.
+            [Piece::Variable { name, .. }] if sets && at == 1 => Ok(name.clone()),
+            _ => said(word, variables),
+        });
+        words.collect()
     }
 }
 
@@ -79,19 +101,18 @@ fn said(word: &Word, variables: &BTreeMap<String, String>) -> Result<String, Str
 
 /// Reads a text to its end.
 pub(super) fn read(text: &str) -> Result<Vec<Statement>, Open> {
-    let chars = text.char_indices().peekable();
+    let chars = text.chars().peekable();
     let (done, words) = (Vec::new(), Vec::new());
-    let mut reader = Reader { text, chars, line: 1, began: (0, 1), done, words, word: None };
+    let mut reader = Reader { chars, line: 1, began: 1, done, words, word: None };
     reader.read()?;
     Ok(reader.done)
 }
 
 struct Reader<'a> {
-    text: &'a str,
-    chars: Peekable<CharIndices<'a>>,
+    chars: Peekable<Chars<'a>>,
     line: usize,
-    /// Where the statement began: the byte and the line.
-    began: (usize, usize),
+    /// The line in which the statement began.
+    began: usize,
     done: Vec<Statement>,
     words: Vec<Word>,
     word: Option<Word>,
@@ -99,20 +120,20 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn read(&mut self) -> Result<(), Open> {
-        while let Some((at, c)) = self.next() {
+        while let Some(c) = self.next() {
             match c {
-                '\n' | ';' => self.ends(at),
+                '\n' | ';' => self.ends(),
                 ' ' | '\t' | '\r' => self.word_ends(),
                 '#' if self.word.is_none() => self.comment(),
                 _ => {
                     if self.words.is_empty() && self.word.is_none() {
-                        self.began = (at, self.line);
+                        self.began = self.line;
                     }
                     self.part(c)?;
                 }
             }
         }
-        self.ends(self.text.len());
+        self.ends();
         Ok(())
     }
 
@@ -122,7 +143,7 @@ impl Reader<'_> {
         match c {
             '\'' => self.quoted(),
             '"' => self.double_quoted(),
-            '{' | '[' if first => self.json(c),
+            '{' | '[' if first || self.is_value() => self.json(c),
             '$' => self.variable(false),
             '\\' if first && self.words.is_empty() => self.meta(),
             '\\' => self.escaped(),
@@ -130,14 +151,20 @@ impl Reader<'_> {
         }
     }
 
-    fn next(&mut self) -> Option<(usize, char)> {
+    /// Whether what comes is the value of a name: `cfg=…`.
+    fn is_value(&self) -> bool {
+        let last = self.word.as_ref().and_then(|word| word.last());
+        matches!(last, Some(Piece::Text(text)) if text.ends_with('='))
+    }
+
+    fn next(&mut self) -> Option<char> {
         let next = self.chars.next();
-        self.line += usize::from(next.is_some_and(|(_, c)| c == '\n'));
+        self.line += usize::from(next == Some('\n'));
         next
     }
 
     fn peek(&mut self) -> Option<char> {
-        self.chars.peek().map(|(_, c)| *c)
+        self.chars.peek().copied()
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "a part of a word ends as all others do")]
@@ -150,19 +177,18 @@ impl Reader<'_> {
     }
 
     fn open<T>(&self, what: &'static str) -> Result<T, Open> {
-        Err(Open { line: self.began.1, what })
+        Err(Open { line: self.began, what })
     }
 
     fn word_ends(&mut self) {
         self.words.extend(self.word.take());
     }
 
-    fn ends(&mut self, at: usize) {
+    fn ends(&mut self) {
         self.word_ends();
         if !self.words.is_empty() {
-            let (from, line) = self.began;
-            let text = self.text[from..at].trim_end().to_owned();
-            self.done.push(Statement { line, text, words: std::mem::take(&mut self.words) });
+            let words = std::mem::take(&mut self.words);
+            self.done.push(Statement { line: self.began, words });
         }
     }
 
@@ -182,7 +208,7 @@ impl Reader<'_> {
         self.push('!')?;
         self.word_ends();
         while self.peek().is_some_and(|c| c != '\n') {
-            let Some((_, c)) = self.next() else { break };
+            let Some(c) = self.next() else { break };
             self.push(c)?;
         }
         Ok(())
@@ -204,18 +230,18 @@ impl Reader<'_> {
 
     fn quoted(&mut self) -> Result<(), Open> {
         self.word.get_or_insert_default();
-        while let Some((_, c)) = self.next() {
+        while let Some(c) = self.next() {
             match c {
                 '\'' => return Ok(()),
                 c => self.push(c)?,
             }
         }
-        self.open("a quote (')")
+        self.open(QUOTE)
     }
 
     fn double_quoted(&mut self) -> Result<(), Open> {
         self.word.get_or_insert_default();
-        while let Some((_, c)) = self.next() {
+        while let Some(c) = self.next() {
             match c {
                 '"' => return Ok(()),
                 '$' => self.variable(false)?,
@@ -229,13 +255,13 @@ impl Reader<'_> {
                 c => self.push(c)?,
             }
         }
-        self.open("a quote (\")")
+        self.open(DOUBLE_QUOTE)
     }
 
     fn json(&mut self, first: char) -> Result<(), Open> {
         self.push(first)?;
         let (mut depth, mut in_text) = (1_usize, false);
-        while let Some((_, c)) = self.next() {
+        while let Some(c) = self.next() {
             match c {
                 '$' => {
                     self.variable(in_text)?;
@@ -243,7 +269,7 @@ impl Reader<'_> {
                 }
                 '\\' if in_text => {
                     self.push(c)?;
-                    if let Some((_, c)) = self.next() {
+                    if let Some(c) = self.next() {
                         self.push(c)?;
                     }
                     continue;
@@ -258,7 +284,7 @@ impl Reader<'_> {
                 return Ok(());
             }
         }
-        self.open(if in_text { "a quote (\")" } else { "a bracket" })
+        self.open(if in_text { DOUBLE_QUOTE } else { BRACKET })
     }
 
     /// Behind a `$`: a name, or it was an ordinary sign.
@@ -298,8 +324,8 @@ mod tests {
             [vec!["nodes", "list"], vec!["runs", "list"], vec!["status"]]
         );
         let lines = read("a\n\n# x\nb 'c\nd'; e").expect("closed");
-        let lines: Vec<_> = lines.iter().map(|one| (one.line, one.text.as_str())).collect();
-        assert_eq!(lines, [(1, "a"), (4, "b 'c\nd'"), (5, "e")]);
+        let lines: Vec<_> = lines.iter().map(|one| one.line).collect();
+        assert_eq!(lines, [1, 4, 5]);
         assert_eq!(words(" ;; \n"), Vec::<Vec<String>>::new());
     }
 
@@ -321,6 +347,11 @@ mod tests {
             words("rpc x {\"a\": [1, \"} ; ' #\"]}; y"),
             [vec!["rpc", "x", "{\"a\": [1, \"} ; ' #\"]}"], vec!["y"]]
         );
+        assert_eq!(
+            words("run etl -i cfg={\"a\": 1} day=$day"),
+            [vec!["run", "etl", "-i", "cfg={\"a\": 1}", "day=a \"b\""]]
+        );
+        assert_eq!(words("x a=\\[1 b={}c"), [vec!["x", "a=[1", "b={}c"]]);
         assert_eq!(words("tasks get etl/1/each[3]"), [vec!["tasks", "get", "etl/1/each[3]"]]);
     }
 
@@ -342,6 +373,7 @@ mod tests {
     fn a_shell_line_is_taken_as_it_is() {
         assert_eq!(words("\\! ls 'a; | wc\nstatus"), [vec!["\\!", " ls 'a; | wc"], vec!["status"]]);
         assert_eq!(words("\\set day 1"), [vec!["\\set", "day", "1"]]);
+        assert_eq!(words("\\set $day $day"), [vec!["\\set", "day", "a \"b\""]]);
         assert_eq!(words("\\?"), [vec!["\\?"]]);
     }
 

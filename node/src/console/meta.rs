@@ -30,7 +30,7 @@ pub(super) const ALL: &[(&str, &str, &str)] = &[
     ("\\e", "", "edit the last input in $EDITOR, then do it"),
     ("\\d", "[MESSAGE]", "what a message of the API is made of; nothing: which there are"),
     ("\\notify", "[on|off]", "say above the prompt what happens"),
-    ("\\safe", "[on|off]", "ask before anything that cannot be undone"),
+    ("\\safe", "[on|off]", "ask before what deletes, or changes many at once"),
     ("\\history", "[TEXT]", "what was typed before"),
     ("\\last", "", "the run that was started last"),
     ("\\cancel", "", "cancel it"),

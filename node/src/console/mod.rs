@@ -13,8 +13,8 @@
 //! What is typed is what `oarlock` takes, without that word: the parser, the words and the output are those of the command line, in this
 //! very process, so that the two cannot drift apart. `rpc` is one of these words and calls anything that the node's own contract describes.
 //!
-//! With a person there is a line editor, news above the prompt and a question before anything that cannot be undone, and Ctrl-C ends the
-//! command and not the console. With a script there is none of that: the first error stops it, because whatever follows was written for a
+//! With a person there is a line editor, news above the prompt and a question before what deletes, and Ctrl-C ends the command and
+//! not the console. With a script there is none of that: the first error stops it, because whatever follows was written for a
 //! cluster in which it had not happened.
 
 mod acts;
@@ -28,6 +28,7 @@ mod line;
 mod meta;
 mod names;
 mod past;
+mod place;
 mod script;
 mod spot;
 mod verbs;
@@ -39,9 +40,9 @@ use std::sync::atomic::AtomicBool;
 
 use tokio::sync::mpsc;
 
-use crate::ask::{Session, read_text};
+use crate::ask::{Session, read_text, take_stdin};
 use crate::fault::{Exit, Fault};
-use desk::{Desk, Went};
+use desk::{Desk, Rules, Went};
 use edit::{Editor, Heard};
 use herald::Herald;
 use script::Script;
@@ -72,28 +73,32 @@ pub(crate) struct Args {
 
 /// Does it.
 pub(crate) fn run(session: &Session, args: &Args) -> Result<(), Fault> {
-    let stdin = std::io::stdin();
-    let person = stdin.is_terminal() && std::io::stderr().is_terminal();
-    let read_only = args.read_only;
-    let script = |name: &str| Script::new(name, args.keep_going);
+    let rules = Rules { read_only: args.read_only, keep_going: args.keep_going };
     if !args.command.is_empty() {
-        let mut desk = Desk::for_script(session, read_only)?;
+        let mut desk = Desk::for_script(session, rules)?;
         let text = args.command.join("\n");
-        return script("-c").run(&mut desk, Cursor::new(text));
+        return Script::new("-c").run(&mut desk, Cursor::new(text));
     }
     match &args.file {
         Some(file) if file.as_os_str() != "-" => {
             let name = file.display().to_string();
             let text = read_text(&name)?;
-            let mut desk = Desk::for_script(session, read_only)?;
-            script(&name).run(&mut desk, Cursor::new(text))
+            let mut desk = Desk::for_script(session, rules)?;
+            Script::new(&name).run(&mut desk, Cursor::new(text))
         }
-        None if person => people(Desk::for_person(session, read_only)?),
+        None if is_person() => people(Desk::for_person(session, rules)?),
         _ => {
-            let mut desk = Desk::for_script(session, read_only)?;
-            script("stdin").run(&mut desk, BufReader::new(stdin))
+            take_stdin();
+            let mut desk = Desk::for_script(session, rules)?;
+            Script::new("stdin").run(&mut desk, BufReader::new(std::io::stdin()))
         }
     }
+}
+
+/// Whether somebody types, and sees what comes of it.
+pub(crate) fn is_person() -> bool {
+    let ends = [std::io::stdout().is_terminal(), std::io::stderr().is_terminal()];
+    std::io::stdin().is_terminal() && ends == [true, true]
 }
 
 /// Has a line carried out by somebody else; none: it is not one of theirs.
@@ -113,13 +118,14 @@ pub(crate) struct Beside {
 
 /// The same as a part of something else, until the person leaves or it is over.
 pub(crate) fn beside(session: &Session, beside: Beside) -> Result<(), Fault> {
-    let mut desk = Desk::for_person(session, false)?;
+    let mut desk = Desk::for_person(session, Rules::default())?;
     desk.sit_beside(beside);
     people(desk)
 }
 
 /// Reads lines from a person until they leave.
 fn people(mut desk: Desk) -> Result<(), Fault> {
+    take_stdin();
     desk.greet();
     loop {
         let mut editor = desk.editor();
@@ -141,11 +147,15 @@ fn converse(desk: &mut Desk, editor: &mut Editor, mut herald: Herald) -> Went {
             Heard::Gone => return Went::Off,
         };
         match desk.hear(&text) {
-            Ok(Went::On) => {}
-            Ok(went) => return went,
+            Ok(Went::Off) => return Went::Off,
+            Ok(_) => {}
             // Ctrl-C: whoever pressed it knows.
             Err(fault) if fault.exit == Exit::Interrupted => crate::output::complain("\n"),
             Err(fault) => fault.show_here(&desk.base().out()),
+        }
+        // It is where it went, also if what was typed behind that went wrong.
+        if std::mem::take(&mut desk.moved) {
+            return Went::Elsewhere;
         }
     }
 }

@@ -47,9 +47,7 @@ impl Names {
         self.known.insert(kind, (Instant::now(), offers.clone()));
         offers
     }
-}
 
-impl Names {
     /// What the object of an operation may have in it.
     pub(super) fn fields(&mut self, operation: &str) -> Vec<Offer> {
         let Some(client) = &self.client else { return Vec::new() };

@@ -3,7 +3,7 @@
 //! What is said is done one after the other. A person has a console ([`Person`]), above whose prompt is told what happens meanwhile; in a
 //! pipe each sentence is a line.
 
-use std::io::{BufRead, IsTerminal};
+use std::io::{BufRead, IsTerminal as _};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -15,6 +15,7 @@ use super::person::{Line, Person};
 use super::watch::{self, Break, Story};
 use super::{Lab, Plan};
 use crate::ask::Session;
+use crate::console::is_person;
 use crate::fault::{Exit, Fault};
 use crate::output::{Tint, clock};
 use crate::serve::Stops;
@@ -318,12 +319,6 @@ impl Desk<'_> {
             if is_person() { "`quit` or Ctrl-D" } else { "Press Ctrl-C" },
         ));
     }
-}
-
-/// Whether somebody types.
-fn is_person() -> bool {
-    let ends = [std::io::stdout().is_terminal(), std::io::stderr().is_terminal()];
-    std::io::stdin().is_terminal() && ends == [true, true]
 }
 
 /// Lines that a script writes.

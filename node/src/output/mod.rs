@@ -34,6 +34,9 @@ pub(crate) use time::{TimeStyle, ago, clock, moment, seconds, span_ms};
 
 use crate::fault::Fault;
 
+/// Bytes that are kept for whoever wants to look at them; nobody reads more.
+const KEPT_BYTES_MAX: usize = 4 << 20;
+
 /// The shapes that data can be shown in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
@@ -239,7 +242,11 @@ impl Out {
         match &self.sink {
             None => {}
             Some(Sink::Kept(kept)) => {
-                return kept.lock().expect("nobody panics while it is kept").push_str(text);
+                let mut kept = kept.lock().expect("nobody panics while it is kept");
+                if kept.len() + text.len() <= KEPT_BYTES_MAX {
+                    kept.push_str(text);
+                }
+                return;
             }
             Some(Sink::File(file)) => {
                 if let Err(fault) = file.as_ref().write_all(text.as_bytes()) {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use oarlock_client::v1::{Run, Task};
 use oarlock_client::{Error, RunHandle};
+use tokio::task::JoinSet;
 
 use super::board::Board;
 use super::{TASKS_MAX, ended};
@@ -23,10 +24,12 @@ pub(super) async fn follow(session: &Session, id: &str) -> Result<Run, Fault> {
     let mut run = handle.get().await?;
     let mut tasks = tasks_of(&handle).await?;
     let mut screen = Screen::new(&session.out);
-    // The feed is read by a task of its own: a look that takes long must not cut a reading short.
+    // The feed is read by a task of its own: a look that takes long must not cut a reading short. It ends with this function, also when
+    // whoever waits for that is called off.
     let (tell, mut told) = tokio::sync::watch::channel(0_u64);
     let mut events = handle.events(0);
-    let mut reading = tokio::spawn(async move {
+    let mut reading = JoinSet::new();
+    reading.spawn(async move {
         while events.next().await?.is_some() {
             tell.send_modify(|count| *count += 1);
         }
@@ -39,7 +42,7 @@ pub(super) async fn follow(session: &Session, id: &str) -> Result<Run, Fault> {
     while !over {
         tokio::select! {
             Ok(()) = told.changed() => changed = true,
-            ended = &mut reading => {
+            Some(ended) = reading.join_next() => {
                 ended.map_err(|fault| Fault::new(Exit::Failed, fault.to_string()))??;
                 over = true;
             }
@@ -60,7 +63,7 @@ pub(super) async fn follow(session: &Session, id: &str) -> Result<Run, Fault> {
             }
         }
     }
-    reading.abort();
+    reading.abort_all();
     (run, tasks) = look(&handle).await?;
     screen.draw(&run, &tasks, false);
     farewell(&session.out, &run);

@@ -16,6 +16,12 @@ use crate::fault::{Exit, Fault};
 /// Where the whole body stands, if it has to be told from parameters, or is not JSON.
 const BODY: &str = "body";
 
+/// The header by which the server recognises what it was sent before.
+const KEY: &str = "Idempotency-Key";
+
+/// What cannot be undone, or does something to many at once, beside every `DELETE`: the friendly words ask before it, too.
+const DESTROYS: [&str; 4] = ["dlq.discard", "dlq.discard-many", "dlq.retry-many", "nodes.remove"];
+
 /// Something that the API does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Operation {
@@ -97,6 +103,16 @@ impl Operation {
     /// Whether it only reads.
     pub(crate) fn reads(&self) -> bool {
         self.method == "GET"
+    }
+
+    /// Whether somebody has to be asked first.
+    pub(crate) fn destroys(&self) -> bool {
+        self.method == "DELETE" || DESTROYS.contains(&self.name.as_str())
+    }
+
+    /// Whether a key goes with it, by which the server recognises it.
+    pub(crate) fn is_keyed(&self) -> bool {
+        self.parameters.iter().any(|parameter| parameter.name == KEY)
     }
 
     /// What it takes, in a line: required names first, `?` behind what may be left out.
@@ -326,6 +342,17 @@ mod tests {
         assert_eq!(why("cluster", json!({"node": 1})), "cluster does not take `node`");
         assert_eq!(why("runs.gt", json!({})), "the API has no operation `runs.gt`");
         assert!(why("workflows.create", json!({})).contains("needs `body`"));
+    }
+
+    #[test]
+    fn what_destroys_is_known_and_what_has_a_key() {
+        let all = operations(&document());
+        let one = |name: &str| find(&all, name).expect("there is one");
+        for name in ["runs.delete", "workflows.delete"].iter().chain(&DESTROYS) {
+            assert!(one(name).destroys(), "{name}");
+        }
+        assert!(!one("dlq.retry").destroys() && !one("runs.get").destroys());
+        assert!(one("workflows.runs.create").is_keyed() && !one("runs.cancel").is_keyed());
     }
 
     #[test]

@@ -66,7 +66,14 @@ pub(crate) async fn run(session: &Session, args: Args) -> Result<(), Fault> {
     if !operation.reads() && session.dry(&format!("{} {}", operation.method, operation.path)) {
         return Ok(());
     }
+    let question = format!("Call {} ({} {})?", operation.name, operation.method, operation.path);
+    if operation.destroys() && !session.sure(&question)? {
+        return Ok(());
+    }
     let mut call = client.raw(&operation.method, &operation.path, &bound.path)?;
+    if operation.is_keyed() {
+        call = call.keyed();
+    }
     for (name, value) in bound.query {
         call = call.query(&name, value);
     }

@@ -40,8 +40,10 @@ async fn a_script_is_asked_nothing_and_answers_with_one_document_a_command() {
     let names: Vec<&str> = documents.iter().filter_map(|one| one["name"].as_str()).collect();
     assert_eq!(names, ["hold/1", "hold/1", "hold"]);
     assert_eq!(last, "hold/1");
-    let said = node.say(&["console", "-c", "runs delete hold/1"]).expect(13);
-    assert!(said.err.contains("add --yes"), "{}", said.err);
+    for line in ["runs delete hold/1", "rpc runs.delete {\"id\": \"hold/1\"}"] {
+        let said = node.say(&["console", "-c", line]).expect(13);
+        assert!(said.err.contains("add --yes"), "{line}: {}", said.err);
+    }
     node.say(&["console", "-c", "runs delete hold/1 --yes"]).expect(0);
 }
 
@@ -59,13 +61,11 @@ async fn a_console_that_only_looks_refuses_every_change() {
         "workflows pause hold",
         "settings set retention_ms 1d",
         "rpc runs.cancel {\"id\": \"hold/1\"}",
-        "\\cancel",
         "oarlock runs terminate hold/1",
     ];
     for line in changes {
         let said = node.say(&["console", "--read-only", "-c", line]).expect(13);
-        let refused = said.err.contains("only looks") || line == "\\cancel";
-        assert!(refused, "{line}: {}", said.err);
+        assert!(said.err.contains("only looks"), "{line}: {}", said.err);
     }
     let looks =
         "runs list; status; rpc runs.get {\"id\": \"hold/1\"}; rpc ?runs; \\d Run; roles list";

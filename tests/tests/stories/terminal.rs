@@ -13,6 +13,8 @@ use crate::node::{Place, program};
 
 /// How long an answer may take.
 const ANSWER_MAX: Duration = Duration::from_secs(20);
+/// How long names may take to stand in the line after Tab.
+const COMPLETE_MAX: Duration = Duration::from_secs(3);
 /// How a program asks where the cursor is, and what it is told.
 const WHERE: (&str, &[u8]) = ("\x1b[6n", b"\x1b[1;1R");
 
@@ -69,17 +71,37 @@ impl Terminal {
 
     /// Waits until these words are on the screen, behind what was waited for before.
     fn see(&mut self, words: &str) {
-        let deadline = Instant::now() + ANSWER_MAX;
+        assert!(self.saw(words, ANSWER_MAX), "`{words}` was not seen, but:\n{:?}", self.rest);
+    }
+
+    /// Whether they are there in time.
+    fn saw(&mut self, words: &str, at_most: Duration) -> bool {
+        let deadline = Instant::now() + at_most;
         loop {
             if let Some(at) = self.rest.find(words) {
                 self.rest.drain(..at + words.len());
-                return;
+                return true;
             }
             let left = deadline.saturating_duration_since(Instant::now());
             match self.seen.recv_timeout(left) {
                 Ok(text) => self.rest.push_str(&text),
-                Err(_) => panic!("`{words}` was not seen, but:\n{:?}", self.rest),
+                Err(_) => return false,
             }
+        }
+    }
+
+    /// Types a line and presses Tab until these words stand in it. A console does not wait long for names: where the node was too slow,
+    /// the line is given up and typed again.
+    fn complete(&mut self, begun: &str, words: &str, prompt: &str) {
+        let deadline = Instant::now() + ANSWER_MAX;
+        loop {
+            self.press(&format!("{begun}\t"));
+            if self.saw(words, COMPLETE_MAX) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "`{begun}` is not completed: {:?}", self.rest);
+            self.press("\x03");
+            self.see(prompt);
         }
     }
 
@@ -118,7 +140,8 @@ async fn a_person_types_a_command_sees_its_answer_and_leaves() {
     terminal.see("n1");
     terminal.see("oarlock(dev)");
     // A name that only the cluster knows is completed.
-    terminal.press("run ho\t\r");
+    terminal.complete("run ho", "hold", "oarlock(dev)");
+    terminal.press("\r");
     terminal.see("hold/1");
     terminal.see("is started");
     terminal.see("oarlock(dev)");

@@ -1,7 +1,8 @@
 //! Two consoles at two nodes of three: what one of them does, the other sees.
 
-use std::io::{BufRead as _, BufReader, Lines, Write as _};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -9,6 +10,8 @@ use serde_json::Value;
 use super::lab::Lab;
 use crate::node::{program, until};
 
+/// How long an answer may take.
+const ANSWER_MAX: Duration = Duration::from_mins(1);
 /// How long what one console did may take to be seen by the other.
 const SEEN_MAX: Duration = Duration::from_secs(10);
 
@@ -16,7 +19,7 @@ const SEEN_MAX: Duration = Duration::from_secs(10);
 struct Console {
     child: Child,
     orders: ChildStdin,
-    said: Lines<BufReader<ChildStdout>>,
+    said: Receiver<String>,
 }
 
 impl Console {
@@ -29,15 +32,25 @@ impl Console {
             .spawn()
             .expect("the program starts");
         let orders = child.stdin.take().expect("its input is a pipe");
-        let said = child.stdout.take().expect("its output is a pipe");
-        Console { child, orders, said: BufReader::new(said).lines() }
+        let output = child.stdout.take().expect("its output is a pipe");
+        let (tell, said) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(output).lines() {
+                let told = tell.send(line.expect("it writes text"));
+                if told.is_err() {
+                    return;
+                }
+            }
+        });
+        Console { child, orders, said }
     }
 
     /// Types a line and reads so many lines of answer.
     fn lines(&mut self, line: &str, count: usize) -> Vec<Value> {
         writeln!(self.orders, "{line}").expect("it takes lines");
-        let read = self.said.by_ref().take(count).map(|said| {
-            let said = said.expect("it writes text");
+        let read = (0..count).map(|_| {
+            let said = self.said.recv_timeout(ANSWER_MAX);
+            let said = said.unwrap_or_else(|fault| panic!("{line}: no answer: {fault}"));
             serde_json::from_str(&said).unwrap_or_else(|fault| panic!("{line}: {fault}: {said}"))
         });
         read.collect()
@@ -50,8 +63,10 @@ impl Console {
 
     /// Says nothing more, and waits until it has ended.
     fn leave(self) -> Option<i32> {
-        let Console { mut child, orders, .. } = self;
+        let Console { mut child, orders, said } = self;
         drop(orders);
+        let end = said.recv_timeout(ANSWER_MAX);
+        assert_eq!(end, Err(RecvTimeoutError::Disconnected), "there is nothing more to say");
         child.wait().expect("it can be waited for").code()
     }
 }
@@ -93,12 +108,19 @@ async fn what_one_console_does_another_at_another_node_sees() {
 
     // Both know who drives it, also when one of them has given it to somebody else.
     let role = "roles get dag-hold-1-of-1";
-    let holder = one.say(role)["node"].clone();
-    assert_eq!(other.say(role)["node"], holder);
+    let mut holder = Value::Null;
+    until(SEEN_MAX, "both know who drives it", async || {
+        holder = one.say(role)["node"].clone();
+        holder.is_string() && other.say(role)["node"] == holder
+    })
+    .await;
     let names = lab.names();
     let to = names.iter().find(|name| holder != name.as_str()).expect("there are three");
     assert_eq!(other.say(&format!("roles move dag-hold-1-of-1 --to {to}"))["node"], to.as_str());
-    assert_eq!(one.say(role)["node"], to.as_str());
+    until(SEEN_MAX, "the first knows who drives it now", async || {
+        one.say(role)["node"] == to.as_str()
+    })
+    .await;
 
     assert_eq!((one.leave(), other.leave()), (Some(0), Some(0)));
 }
