@@ -83,6 +83,8 @@ pub(crate) struct Node {
 impl Node {
     /// Starts it; when this returns, it is ready.
     pub(crate) async fn start(plan: Plan) -> Result<Node, Fault> {
+        // Before anything is counted: a role may be driven before the door is open.
+        oarlock_gateway::metric::install();
         if let Some(data) = &plan.data {
             usable(data)?;
         }
