@@ -288,6 +288,40 @@ mod tests {
         assert_eq!(there.expect("welcome").node, 1);
     }
 
+    /// A dialler of another release, which speaks these versions: what the listener answers it, and what it makes of it itself.
+    async fn foreign(oldest: u16, newest: u16) -> (Challenge, Result<Hello, Unmet>) {
+        let bound = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = bound.local_addr().expect("an address");
+        let there = tokio::spawn(async move {
+            let (mut stream, _) = bound.accept().await.expect("somebody comes");
+            answer(&mut stream, &card(2, "s"), |_| Ok(())).await
+        });
+        let mut stream = TcpStream::connect(address).await.expect("it listens");
+        let (magic, purpose, random) = (MAGIC, Purpose::Raft, 5);
+        let (cluster, node, wanted) = (7, 1, 2);
+        let hello = Hello { magic, oldest, newest, cluster, node, wanted, purpose, random };
+        say(&mut stream, &hello).await.expect("it is heard");
+        let (challenge, _) = hear::<Challenge>(&mut stream).await.expect("it answers");
+        drop(stream);
+        (challenge, there.await.expect("no panic"))
+    }
+
+    #[tokio::test]
+    async fn the_newest_version_that_both_speak_is_spoken() {
+        let (challenge, _) = foreign(VERSION_OLDEST, VERSION_NEWEST + 7).await;
+        assert!(matches!(challenge, Challenge::Prove { version: VERSION_NEWEST, .. }));
+    }
+
+    #[tokio::test]
+    async fn releases_without_a_common_version_tell_each_other_what_they_speak() {
+        let (first, last) = (VERSION_NEWEST + 1, VERSION_NEWEST + 3);
+        let (challenge, heard) = foreign(first, last).await;
+        let mine = Refusal::Version { oldest: VERSION_OLDEST, newest: VERSION_NEWEST };
+        assert!(matches!(challenge, Challenge::Refused(told) if told == mine));
+        let theirs = Refusal::Version { oldest: first, newest: last };
+        assert!(matches!(heard, Err(Unmet::Refused(told)) if told == theirs));
+    }
+
     #[tokio::test]
     async fn each_refusal_is_told_to_both() {
         let other = Card { cluster: 8, ..card(1, "s") };
