@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -21,6 +22,9 @@ use tokio::task::JoinHandle;
 
 /// Bytes carried at once.
 const PIECE_BYTES: usize = 64 << 10;
+/// How often, and after which pauses, it is looked whose a connection is.
+const LOOKS_MAX: usize = 100;
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// From which node to which.
 type Pair = (String, String);
@@ -41,10 +45,13 @@ impl Wires {
             let to = node;
             loop {
                 // A connection that ended before it was taken is nobody's loss.
-                let Ok((near, caller)) = listener.accept().await else { continue };
+                let Ok((near, _)) = listener.accept().await else { continue };
                 let (wires, to) = (wires.clone(), to.clone());
                 tokio::spawn(async move {
-                    let from = wires.owner(caller.port()).unwrap_or_default();
+                    let Some(from) = wires.caller(&near).await else {
+                        // It could not be cut. A node dials again.
+                        return tracing::debug!("nobody knows who knocked: not let in");
+                    };
                     if let Err(fault) = wires.carry((from, to), near, target).await {
                         tracing::debug!(%fault, "a connection between nodes ended");
                     }
@@ -133,10 +140,23 @@ impl Wires {
         let _ = cuts.wait_for(|cuts| !cuts.contains(pair)).await;
     }
 
-    /// The node that has the socket bound to a port of this machine.
-    fn owner(&self, port: u16) -> Option<String> {
+    /// The node at the other end of a connection. The kernel hands its table out in pieces, and one that changes meanwhile may lack a
+    /// line: it is looked for more than once.
+    async fn caller(&self, near: &TcpStream) -> Option<String> {
+        let ends = (near.peer_addr().ok()?.port(), near.local_addr().ok()?.port());
+        for _ in 0..LOOKS_MAX {
+            if let Some(node) = self.owner(ends) {
+                return Some(node);
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        None
+    }
+
+    /// The node that has the socket between two ports of this machine: its own, and the other's.
+    fn owner(&self, ends: (u16, u16)) -> Option<String> {
         let table = std::fs::read_to_string("/proc/net/tcp").ok()?;
-        let link = format!("socket:[{}]", inode(&table, port)?);
+        let link = format!("socket:[{}]", inode(&table, ends)?);
         let pids = lock(&self.pids).clone();
         let has = |pid: &u32| {
             let Ok(open) = std::fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
@@ -151,13 +171,16 @@ fn lock<T>(kept: &Mutex<T>) -> MutexGuard<'_, T> {
     kept.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The inode of the socket whose own end is at a port, in the kernel's table of connections.
-fn inode(table: &str, port: u16) -> Option<&str> {
+/// The inode of the socket between two ports, its own and the other's, in the kernel's table of connections.
+fn inode(table: &str, (own, other): (u16, u16)) -> Option<&str> {
     table.lines().skip(1).find_map(|line| {
         let fields: Vec<&str> = line.split_whitespace().collect();
-        let (_, own) = fields.get(1)?.rsplit_once(':')?;
-        // 0A is a listening socket: it may have the same port as a connection that ended.
-        let matches = u16::from_str_radix(own, 16) == Ok(port) && fields.get(3) != Some(&"0A");
+        let port = |at: usize| {
+            let (_, port) = fields.get(at)?.rsplit_once(':')?;
+            u16::from_str_radix(port, 16).ok()
+        };
+        // Both, because other connections may have the one or the other.
+        let matches = port(1) == Some(own) && port(2) == Some(other);
         if matches { fields.get(9).copied().filter(|inode| *inode != "0") } else { None }
     })
 }
@@ -196,7 +219,8 @@ mod tests {
         let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n\
              0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 77 1\n\
              1: 0100007F:1F90 0100007F:0050 01 00000000:00000000 00:00000000 00000000     0        0 4242 1\n";
-        assert_eq!(inode(table, 8080), Some("4242"));
-        assert_eq!(inode(table, 81), None);
+        assert_eq!(inode(table, (8080, 80)), Some("4242"));
+        assert_eq!(inode(table, (8080, 81)), None);
+        assert_eq!(inode(table, (81, 80)), None);
     }
 }
