@@ -1,0 +1,16 @@
+//! Abuses a real cluster, writes down what clients saw, and has it judged by checkers that are not ours.
+//!
+//! ```text
+//!   world ── nodes, network, disks, clocks ──┐
+//!   nemesis ── breaks them, proves it ───────┤
+//!   work ── clients at work ─────────────────┼─▶ history.jsonl, effects.jsonl ─▶ check ─▶ verdict ─▶ report
+//!   sink ── what workers really did ─────────┘
+//! ```
+//!
+//! The two halves know nothing of each other: what is left of a run is a folder, and whoever judges reads the folder.
+
+pub mod check;
+pub mod history;
+pub mod sink;
+pub mod verdict;
+pub mod work;

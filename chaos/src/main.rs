@@ -1,0 +1,2 @@
+//! `oarlock-chaos`: the command line.
+fn main() {}
