@@ -42,6 +42,9 @@ const FAREWELL_WAIT: Duration = Duration::from_secs(1);
 /// Connections for actors that nobody has taken yet.
 pub(crate) const VISITORS_MAX: usize = 16;
 
+/// How long nothing is accepted after the system could not.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
 /// Takes a port to listen at.
 pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener, Fault> {
     TcpListener::bind(address).await.map_err(|why| {
@@ -61,22 +64,29 @@ pub(crate) async fn listen(
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, from)) => {
-                    let (room, visitors) = (room.clone(), visitors.clone());
-                    strangers.meet(greet(stream, from, room, visitors, places.clone()));
-                }
-                Err(why) => {
-                    // Of this process or of the system: out of descriptors, for example.
-                    tracing::warn!(%why, "a peer's connection cannot be accepted");
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                }
-            },
+            (stream, from) = next(&listener) => {
+                let (room, visitors) = (room.clone(), visitors.clone());
+                strangers.meet(greet(stream, from, room, visitors, places.clone()));
+            }
             Some(guest) = strangers.met() => {
                 let (room, visitors) = (room.clone(), visitors.clone());
                 guests.spawn(async move { host(guest, &room, &visitors).await });
             }
             Some(_) = guests.join_next() => {}
+        }
+    }
+}
+
+/// The next connection. Trouble of this process or of the system, out of descriptors for example, is waited out here, and keeps
+/// nobody waiting who is inside already.
+async fn next(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+    loop {
+        match listener.accept().await {
+            Ok(accepted) => return accepted,
+            Err(why) => {
+                tracing::warn!(%why, "a peer's connection cannot be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
         }
     }
 }

@@ -18,6 +18,7 @@ mod life;
 mod load;
 mod node;
 mod order;
+mod service;
 mod settings;
 mod terminal;
 mod tour;

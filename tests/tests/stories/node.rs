@@ -106,6 +106,11 @@ impl Place {
         self.begin(&[&["server", "--data", &data], settings].concat())
     }
 
+    /// Starts a node with these words, behind which its port is given.
+    pub(crate) fn start_as(&self, words: &[&str]) -> Node {
+        self.begin(words)
+    }
+
     /// Starts a node with data in memory.
     pub(crate) fn start_dev(&self) -> Node {
         self.begin(&["dev"])

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use oarlock_client::v1::{AttemptStatus, DeadSelection};
 use oarlock_client::{RunStatus, TaskStatus};
 
-use crate::node::{Place, ended, until};
+use crate::node::{Place, ended, port, until};
 
 const SOON: Duration = Duration::from_secs(30);
 
@@ -29,6 +29,25 @@ async fn a_task_is_tried_once_more_than_it_is_retried() {
         assert_eq!(attempts.len(), count, "{task}: {attempts:?}");
         assert!(attempts.iter().all(|a| a.status == AttemptStatus::Failed && a.error.is_some()));
     }
+}
+
+#[tokio::test]
+async fn a_host_that_only_fails_is_seen_in_the_metrics() {
+    let place = Place::new();
+    let node = place.start_dev();
+    let nobody = format!("127.0.0.1:{}", port());
+    let file = format!(
+        "kind: workflow\nname: calls\ntasks:\n  call:\n    http: {{method: GET, url: \"http://{nobody}/\"}}\n    \
+         retry: {{max_attempts: 9, initial_delay: 10ms, backoff_factor: 1}}\n"
+    );
+    node.client().apply(file).send().await.expect("the file is right");
+    node.client().workflow("calls").start().send().await.expect("it starts");
+    let open = format!("oarlock_actors_breaker_state{{host=\"{nobody}\"}} 2");
+    until(SOON, "its breaker is seen to be open", async || {
+        let metrics = reqwest::get(format!("{}/metrics", node.address())).await.expect("an answer");
+        metrics.text().await.expect("text").contains(&open)
+    })
+    .await;
 }
 
 #[tokio::test]
