@@ -201,6 +201,8 @@ pub(crate) enum Word {
     Recover(words::recover::Args),
     /// Find out what is wrong
     Doctor(words::doctor::Args),
+    /// Break a cluster on purpose, and judge what came of it
+    Chaos(words::chaos::Args),
     /// Print a completion script for a shell
     Completions(words::shell::Completions),
     /// Explain a command or a topic
@@ -261,6 +263,7 @@ pub(crate) fn perform(
         Word::Config(word) => words::config::run(session, &word),
         Word::Context(word) => words::context::run(session, word),
         Word::Recover(args) => words::recover::run(session, &args),
+        Word::Chaos(args) => words::chaos::run(session, &args),
         Word::Completions(args) => words::shell::completions(session, &args),
         Word::Help(args) => words::help::run(session, &args),
         Word::Version(args) => words::shell::version(session, &args),
@@ -300,6 +303,7 @@ async fn asking(session: &Session, word: Word) -> Result<(), Fault> {
         | Word::Config(_)
         | Word::Context(_)
         | Word::Recover(_)
+        | Word::Chaos(_)
         | Word::Completions(_)
         | Word::Help(_)
         | Word::Version(_) => Err(Fault::new(Exit::Failed, "this word asks no node")),

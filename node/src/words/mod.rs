@@ -3,6 +3,7 @@
 //! A command reads its words, asks the client, and hands JSON with a table to the output room. It formats nothing itself.
 
 pub(crate) mod actors;
+pub(crate) mod chaos;
 pub(crate) mod cluster;
 pub(crate) mod config;
 pub(crate) mod context;
