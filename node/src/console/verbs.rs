@@ -55,7 +55,7 @@ const LOOKS: &[&str] = &[
 ];
 
 /// Commands that run for as long as a node or a console does: not for a console.
-const OWN: &[&str] = &["console", "dev", "server"];
+const OWN: &[&str] = &["chaos", "console", "dev", "server"];
 
 /// Whether a command only looks. `rpc` is asked about elsewhere: its operation says.
 pub(super) fn looks(path: &str) -> bool {
