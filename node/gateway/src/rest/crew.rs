@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::In;
 use super::place::Id;
 use crate::convert::{self, cluster};
-use crate::fresh::{Fresh, Stale};
+use crate::fresh::Fresh;
 use crate::page::{self, Pager, paged};
 use crate::params::Params;
 use crate::problem::{Answer, Fault, table};
@@ -30,7 +30,7 @@ const ANSWER_MAX: Duration = Duration::from_secs(2);
     responses((status = 200, body = v1::Page<v1::Worker>)))]
 pub(crate) async fn workers(
     State(room): In,
-    _: Stale,
+    _: Fresh,
     params: Params,
 ) -> Answer<Read<v1::Page<Value>>> {
     let params = params.only(&page::PARAMS)?;

@@ -16,7 +16,7 @@ use super::nodes::find as find_node;
 use super::place::Id;
 use crate::body::Json;
 use crate::convert::cluster;
-use crate::fresh::{Fresh, Stale};
+use crate::fresh::Fresh;
 use crate::page::{self, Pager, paged};
 use crate::params::Params;
 use crate::problem::{Answer, Fault, table};
@@ -28,7 +28,7 @@ use crate::room::{Read, Room};
     responses((status = 200, body = v1::Page<v1::Role>)))]
 pub(crate) async fn list(
     State(room): In,
-    _: Stale,
+    _: Fresh,
     params: Params,
 ) -> Answer<Read<v1::Page<Value>>> {
     let params = params.only(&page::PARAMS)?;
