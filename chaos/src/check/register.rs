@@ -39,10 +39,27 @@ type Held = Option<i64>;
 
 #[derive(Debug, Clone)]
 enum Did {
-    Read { saw: Held, version: Option<u64> },
-    Write { to: Held, version: Option<u64> },
-    Cas { from: Held, to: Held, version: Option<u64> },
-    Mismatch { from: Held },
+    Read {
+        saw: Held,
+        version: Option<u64>,
+    },
+    Write {
+        to: Held,
+        version: Option<u64>,
+    },
+    Cas {
+        from: Held,
+        to: Held,
+        version: Option<u64>,
+    },
+    Mismatch {
+        from: Held,
+    },
+    /// A cas of which nobody knows. The search must place it somewhere: where it does not fit, it does nothing.
+    Attempt {
+        from: Held,
+        to: Held,
+    },
 }
 
 impl Model for Register {
@@ -64,6 +81,8 @@ impl Model for Register {
                 (*from == held && fits(version, now + 1), (now + 1, *to))
             }
             Did::Mismatch { from } => (*from != held, *state),
+            Did::Attempt { from, to } if *from == held => (true, (now + 1, *to)),
+            Did::Attempt { .. } => (true, *state),
         }
     }
 }
@@ -150,7 +169,8 @@ fn interval(op: &Operation, now: u64) -> Option<Interval<Register>> {
         }
         (_, Type::Fail) => return None,
         ("write", _) => Did::Write { to: asked.as_i64(), version },
-        _ => Did::Cas { from: pair().0, to: pair().1, version },
+        (_, Type::Ok) => Did::Cas { from: pair().0, to: pair().1, version },
+        _ => Did::Attempt { from: pair().0, to: pair().1 },
     };
     let open = matches!(kind, Type::Info | Type::Invoke);
     let moment = |time: u64| i64::try_from(time).unwrap_or(i64::MAX);
@@ -277,6 +297,18 @@ mod tests {
         let mut ops = good();
         ops.push(done("cas", 120, 130, json!([2, 8]), json!([2, 8])));
         assert_eq!(outcome(&ops), Outcome::Invalid);
+    }
+
+    #[test]
+    fn a_cas_of_which_nobody_knows_may_be_done_late_or_never() {
+        let mut ops = good();
+        ops.push(unknown("cas", 55, json!([77, 8])));
+        ops.push(unknown("cas", 55, json!([5, 6])));
+        assert_eq!(outcome(&ops), Outcome::Valid, "never");
+        ops.push(done("read", 120, 130, json!(null), json!(6)).rev(5));
+        assert_eq!(outcome(&ops), Outcome::Valid, "late");
+        ops.push(done("read", 140, 150, json!(null), json!(8)).rev(6));
+        assert_eq!(outcome(&ops), Outcome::Invalid, "it never fitted");
     }
 
     #[test]
