@@ -109,14 +109,14 @@ impl Team {
         }
     }
 
-    /// The next key: definitions and runs take turns. A run must have been accepted first.
+    /// The next key: a definition or a run. A run must have been accepted first.
     async fn renew(&self, shift: &mut Shift) {
         let number = self.recorder.process();
         let key = if shift.chance(50) {
             Some(Key::Definition(format!("register-{number}")))
         } else {
             let id = new_run_id();
-            let door = shift.door();
+            let door = shift.any();
             let start = door.client.workflow(RUNS).start().run_id(&id);
             start.send().await.is_ok().then_some(Key::Run(id))
         };
@@ -183,7 +183,7 @@ async fn last(recorder: Recorder, place: &Place, keys: Vec<Key>) -> Result<()> {
     for key in &keys {
         let ask = || {
             let (client, key) = (door.client.clone(), key.clone());
-            async move { read(&client, &key).await.map(|(value, _)| value) }.boxed()
+            async move { read(&client, &key).await }.boxed()
         };
         let asked = ("final-read", key.name(), Value::Null);
         shift::last(&mut client, asked, &door.node, ask).await?;
@@ -219,9 +219,9 @@ async fn act(
     value: i64,
     known: Option<&(Key, Value, u64)>,
 ) -> (Type, Option<(Value, u64)>) {
-    let Door { node, client: door } = shift.door();
+    let Door { node, client: door } = shift.home();
     let known = known.filter(|(.., version)| *version > 0 && matches!(key, Key::Definition(_)));
-    let roll = if shift.chance(50) { 0 } else { 1 + u32::from(shift.chance(40)) };
+    let roll = if shift.chance(50) { 0 } else { 1 + u32::from(shift.chance(60)) };
     let (pending, answer) = match (roll, known) {
         (0, _) => {
             let pending = client.invoke("read", key.name(), Value::Null, &node);
@@ -304,7 +304,7 @@ async fn watch(field: Field, mut client: history::Client, team: Arc<Team>) -> Re
         let door = match session.take() {
             Some(door) => door,
             None => {
-                let node = shift.door().node;
+                let node = shift.any().node;
                 let place = field.nodes.iter().find(|place| place.name == node);
                 shift::door(place.expect("doors are of nodes"), |builder| builder.stale(true))?
             }

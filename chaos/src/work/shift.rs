@@ -1,4 +1,7 @@
-//! A client's shift: one operation after the other, at a pace, at whichever node chance picks, until it is over.
+//! A client's shift: one operation after the other, at a pace, until it is over.
+//!
+//! Each client has a home among the nodes and asks there, so that a node that answers nobody holds up its own clients and not
+//! all. What is sent again goes to any node.
 //!
 //! Its calls are sent once and never again: what one request came to is what the history is about. An error is `fail` only where the node was
 //! not reached, or says itself that it did not take the call in; a refusal that was done nevertheless is then found, because nobody may see what
@@ -17,8 +20,8 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 use super::{Field, Place};
 use crate::history::{self, Pending};
 
-/// How long one request may take: less than a node takes to say that it cannot.
-const ANSWER_MAX: Duration = Duration::from_secs(3);
+/// How long one request may take: a little more than a node that hears of no leader takes to say so.
+const ANSWER_MAX: Duration = Duration::from_millis(3_500);
 /// How long whatever must succeed may take, when nothing is broken.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Between two tries of a last read.
@@ -33,6 +36,7 @@ pub struct Shift {
     over: watch::Receiver<bool>,
     pace: Interval,
     doors: Vec<Door>,
+    home: usize,
     /// Where what it chooses comes from.
     pub dice: StdRng,
 }
@@ -56,7 +60,10 @@ impl Shift {
         let mut pace = interval(every);
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let dice = StdRng::seed_from_u64(field.seed.wrapping_mul(1_000_003).wrapping_add(number));
-        Ok(Shift { over: field.over.clone(), pace, doors: doors.collect::<Result<_, _>>()?, dice })
+        let doors = doors.collect::<anyhow::Result<Vec<Door>>>()?;
+        anyhow::ensure!(!doors.is_empty(), "there is no node to work at");
+        let home = usize::try_from(number)? % doors.len();
+        Ok(Shift { over: field.over.clone(), pace, doors, home, dice })
     }
 
     /// Waits for the next turn; false: it is over.
@@ -69,8 +76,14 @@ impl Shift {
         }
     }
 
+    /// Its own node.
+    #[must_use]
+    pub fn home(&self) -> Door {
+        self.doors[self.home].clone()
+    }
+
     /// Any node.
-    pub fn door(&mut self) -> Door {
+    pub fn any(&mut self) -> Door {
         let at = self.dice.random_range(0..self.doors.len());
         self.doors[at].clone()
     }
@@ -127,15 +140,15 @@ pub async fn last(
     client: &mut history::Client,
     (f, key, asked): (&str, &str, serde_json::Value),
     node: &str,
-    ask: impl Fn() -> BoxFuture<'static, Result<serde_json::Value, Error>>,
+    ask: impl Fn() -> BoxFuture<'static, Result<(serde_json::Value, Option<u64>), Error>>,
 ) -> anyhow::Result<()> {
     let mut pace = interval(LAST_EVERY);
     for _ in 0..LAST_TRIES {
         pace.tick().await;
         let pending = client.invoke(f, key, asked.clone(), node);
         match ask().await {
-            Ok(value) => {
-                pending.ok(value, None);
+            Ok((value, rev)) => {
+                pending.ok(value, rev);
                 return Ok(());
             }
             Err(why) => end(pending, &why),

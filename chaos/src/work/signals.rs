@@ -109,7 +109,7 @@ impl Team {
         let (workflow, _) = WORKFLOWS[usize::from(shift.chance(50))];
         let key = format!("signals-{}", self.recorder.process());
         let run = new_run_id();
-        let door = shift.door();
+        let door = shift.any();
         let started = door.client.workflow(workflow).start().run_id(&run).send().await.is_ok();
         let list = List { key, run };
         let waits = started && waits(shift, &list.run).await;
@@ -127,7 +127,7 @@ async fn waits(shift: &mut Shift, run: &str) -> bool {
         if !shift.goes_on().await {
             return false;
         }
-        let tasks = shift.door().client.run(run).tasks().page_size(1).page(None).await;
+        let tasks = shift.any().client.run(run).tasks().page_size(1).page(None).await;
         let first = tasks.ok().and_then(|page| page.items.into_iter().next());
         if first.is_some_and(|task| task.status == TaskStatus::Waiting) {
             return true;
@@ -199,7 +199,7 @@ async fn last(recorder: Recorder, place: &Place, lists: Vec<List>) -> Result<()>
     for List { key, run } in &lists {
         let ask = || {
             let (client, key, run) = (door.client.clone(), key.clone(), run.clone());
-            async move { read(&client, &key, &run).await }.boxed()
+            async move { Ok((read(&client, &key, &run).await?, None)) }.boxed()
         };
         let asked = ("final-txn", key.as_str(), json!([["r", key, null]]));
         shift::last(&mut client, asked, &door.node, ask).await?;
@@ -247,7 +247,7 @@ async fn append(
 ) -> bool {
     let id = format!("{key}-{element}");
     let steps = json!([["append", key, element]]);
-    let (one, other) = (shift.door(), shift.door());
+    let (one, other) = (shift.home(), shift.any());
     let send = async |door: &Door| {
         door.client.run(run).signal(SIGNAL, Some(json!(element)), Some(&id)).await
     };
@@ -276,7 +276,7 @@ async fn append(
 
 /// Reads what the run has consumed.
 async fn look(client: &mut history::Client, shift: &mut Shift, List { key, run }: &List) {
-    let Door { node, client: door } = shift.door();
+    let Door { node, client: door } = shift.home();
     let pending = client.invoke("txn", key, json!([["r", key, null]]), &node);
     match read(&door, key, run).await {
         Ok(steps) => pending.ok(steps, None),

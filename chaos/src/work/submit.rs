@@ -116,7 +116,11 @@ async fn last(recorder: Recorder, place: &Place) -> Result<()> {
     let mut client = history::Client::new(&recorder, NAME);
     let ask = || {
         let runs = door.client.runs().workflow(NAME).stream();
-        async move { runs.map_ok(|run| row(&run)).try_collect().await.map(Value::Array) }.boxed()
+        async move {
+            let rows: Vec<Value> = runs.map_ok(|run| row(&run)).try_collect().await?;
+            Ok((Value::Array(rows), None))
+        }
+        .boxed()
     };
     shift::last(&mut client, ("final-list", "", Value::Null), &door.node, ask).await
 }
@@ -147,14 +151,16 @@ impl Worker {
     }
 
     async fn start(&mut self, shift: &mut Shift) -> Result<()> {
-        let start = match self.sent.len() {
-            sent @ 1.. if shift.chance(AGAIN) => {
+        let sent = self.sent.len();
+        let start = match sent {
+            1.. if shift.chance(AGAIN) => {
                 let place = shift.dice.random_range(0..sent);
                 self.sent.remove(place).expect("the place is among them")
             }
             _ => self.fresh(shift.chance(50)),
         };
-        let doors = [self.opened(&start, shift)?, self.opened(&start, shift)?];
+        let home = if self.sent.len() < sent { shift.any() } else { shift.home() };
+        let doors = [self.opened(&start, home)?, self.opened(&start, shift.any())?];
         let first = add(&mut self.client, &start, &doors[0]);
         let run = if shift.chance(AGAIN) && shift.chance(AT_ONCE) {
             let (one, other) = futures::join!(first, add(&mut self.twin, &start, &doors[1]));
@@ -181,8 +187,7 @@ impl Worker {
     }
 
     /// A door for a start: with its key, where that does not stand in the body.
-    fn opened(&self, start: &Start, shift: &mut Shift) -> Result<Door> {
-        let door = shift.door();
+    fn opened(&self, start: &Start, door: Door) -> Result<Door> {
         if start.named {
             return Ok(door);
         }
@@ -202,7 +207,7 @@ impl Worker {
             }
             recent[shift.dice.random_range(from..recent.len())].clone()
         };
-        let Door { node, client } = shift.door();
+        let Door { node, client } = shift.home();
         let pending = self.client.invoke("get", &run, Value::Null, &node);
         match client.run(&run).get().await {
             Ok(run) => {
@@ -216,7 +221,7 @@ impl Worker {
     /// Reads the newest runs, in one page or in several.
     async fn list(&mut self, shift: &mut Shift) {
         let wanted = if shift.chance(70) { PAGE } else { PAGE * 3 };
-        let Door { node, client } = shift.door();
+        let Door { node, client } = shift.home();
         let pending = self.client.invoke("list", "", json!(wanted), &node);
         match pages(&client, wanted as usize).await {
             Ok(runs) => pending.ok(runs.iter().map(row).collect(), None),
