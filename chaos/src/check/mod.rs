@@ -1,1 +1,9 @@
 //! The checkers: each turns a history into what one of them that is not ours understands, and its answer into findings.
+
+pub mod append;
+pub mod oracle;
+pub mod register;
+#[cfg(test)]
+pub(crate) mod scene;
+pub mod set;
+pub mod state;

@@ -4,6 +4,12 @@
 //! The last is a function of the history and of what the sink saw, and of nothing else: `oarlock chaos check` calls it again, years later.
 //! A new feature of Oarlock adds a file here and a line to [`all`].
 
+pub mod equal;
+pub mod register;
+pub mod shift;
+pub mod signals;
+pub mod submit;
+
 use std::path::Path;
 
 use anyhow::Result;
