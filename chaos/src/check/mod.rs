@@ -1,1 +1,9 @@
 //! The checkers: each turns a history into what one of them that is not ours understands, and its answer into findings.
+
+pub mod effect;
+pub mod epoch;
+pub mod feed;
+pub mod liveness;
+pub mod member;
+#[cfg(test)]
+pub(crate) mod planted;

@@ -4,6 +4,13 @@
 //! The last is a function of the history and of what the sink saw, and of nothing else: `oarlock chaos check` calls it again, years later.
 //! A new feature of Oarlock adds a file here and a line to [`all`].
 
+pub mod ask;
+pub mod effects;
+pub mod flow;
+pub mod live;
+pub mod member;
+pub mod owner;
+
 use std::path::Path;
 
 use anyhow::Result;
