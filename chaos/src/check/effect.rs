@@ -88,10 +88,14 @@ fn finality(work: &str, operations: &[Operation], effects: &[&Effect], verdict: 
             changed.insert(format!("{} was over and is {}", invoke.key, end.value["status"]));
         }
     }
+    let last = last(operations);
     for effect in effects.iter().filter(|effect| effect.f == "begin") {
-        if let Some((time, _)) = ends.get(effect.run.as_str())
-            && *time < effect.time
-        {
+        // A worker that was asleep may begin an attempt that is not wanted any more; nothing new is handed out.
+        let handed_out = last
+            .get(&effect.idempotency_key)
+            .is_some_and(|last| *last <= u64::from(effect.attempt));
+        let over = ends.get(effect.run.as_str()).is_some_and(|(time, _)| *time < effect.time);
+        if handed_out && over {
             changed.insert(format!("{} began after its run was over", effect.idempotency_key));
         }
     }
@@ -135,6 +139,17 @@ fn counted(operations: &[Operation]) -> BTreeMap<String, BTreeSet<u64>> {
         }
     }
     counted
+}
+
+/// The last attempt of each task that was looked at in the end.
+fn last(operations: &[Operation]) -> BTreeMap<String, u64> {
+    let looks = operations.iter().filter(|done| done.invoke.f == "final-tasks");
+    let tasks = looks.filter_map(|look| Some((&look.invoke.key, look.ok()?.value.as_object()?)));
+    let all = tasks.flat_map(|(run, tasks)| {
+        let attempt = |shown: &Value| shown["attempt"].as_u64().unwrap_or_default();
+        tasks.iter().map(move |(task, shown)| (format!("{run}/{task}"), attempt(shown)))
+    });
+    all.collect()
 }
 
 /// One attempt of each task counts, the sink saw it finish, and no attempt was begun twice.

@@ -257,7 +257,7 @@ mod tests {
     #[test]
     fn two_owners_of_one_epoch_are_found_also_when_one_only_believes_it() {
         let mut tape = good();
-        tape.ok("roles-stale", "", "n3", json!(null), json!({ROLE: ["n1", 15]}));
+        tape.ok("roles-stale", "", "n3", json!(null), json!({ROLE: ["n2", 15]}));
         assert!(broken(&verdict(tape)).contains("one-owner"));
     }
 

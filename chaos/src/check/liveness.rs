@@ -44,13 +44,16 @@ fn law(work: &str, name: &str) -> String {
     format!("{work}/{name}")
 }
 
-/// What every node shows of what was accepted, and whether it is over.
+/// What was accepted is on every node, and what was refused on none.
 fn there(work: &str, starts: &[&Operation], seen: &BTreeMap<&str, &Value>, verdict: &mut Verdict) {
     let mut lost = Vec::new();
-    for start in starts.iter().filter(|start| start.ok().is_some()) {
+    for start in starts {
+        let run = &start.invoke.key;
         for (node, runs) in seen {
-            if runs.get(&start.invoke.key).is_none() {
-                lost.push(format!("{} is not on {node}", start.invoke.key));
+            match (start.kind(), runs.get(run)) {
+                (Type::Ok, None) => lost.push(format!("{run} is not on {node}")),
+                (Type::Fail, Some(_)) => lost.push(format!("{run} was refused and is on {node}")),
+                _ => {}
             }
         }
     }
@@ -236,6 +239,14 @@ mod tests {
         });
         let found = broken(&verdict(tape));
         assert!(found.contains("r7 is not on n2") && found.contains("nodes-agree"), "{found}");
+    }
+
+    #[test]
+    fn a_run_that_was_refused_and_is_there_is_found() {
+        let mut tape = good();
+        tape.fail("start", "r99", "n1", json!({"expect": {"status": "completed"}}));
+        tape.change_at("final-runs", "n2", |runs| runs["r99"] = json!("completed"));
+        assert!(broken(&verdict(tape)).contains("r99 was refused and is on n2"));
     }
 
     #[test]

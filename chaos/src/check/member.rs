@@ -15,7 +15,7 @@ use crate::work::Record;
 /// Fewer steps that were taken say nothing about steps.
 const STEPS_MIN: usize = 4;
 /// What the operator does.
-const STEPS: [&str; 4] = ["drain", "undrain", "demote", "promote"];
+const STEPS: [&str; 5] = ["drain", "undrain", "demote", "promote", "step-down"];
 
 /// Judges.
 pub fn judge(work: &str, record: &Record, verdict: &mut Verdict) {
@@ -69,7 +69,8 @@ fn leaders(work: &str, record: &Record, operations: &[Operation], verdict: &mut 
 /// What was acknowledged is on every node, and what is there was asked for.
 fn kept(work: &str, operations: &[Operation], verdict: &mut Verdict) {
     let starts = || operations.iter().filter(|done| done.invoke.f == "start");
-    let asked: BTreeSet<&str> = starts().map(|done| done.invoke.key.as_str()).collect();
+    let asked = starts().filter(|done| done.kind() != Type::Fail);
+    let asked: BTreeSet<&str> = asked.map(|done| done.invoke.key.as_str()).collect();
     let accepted: BTreeSet<&str> =
         starts().filter(|done| done.ok().is_some()).map(|done| done.invoke.key.as_str()).collect();
     let looks = || operations.iter().filter(|done| done.invoke.f == "final-runs");
@@ -85,7 +86,11 @@ fn kept(work: &str, operations: &[Operation], verdict: &mut Verdict) {
         let lost = accepted.iter().filter(|run| !there.contains_key(*run));
         wrong.extend(lost.map(|run| format!("{run} was acknowledged and is not on {node}")));
         let phantom = there.keys().filter(|run| !asked.contains(*run));
-        wrong.extend(phantom.map(|run| format!("{run} is on {node}, and nobody asked for it")));
+        wrong.extend(
+            phantom.map(|run| {
+                format!("{run} is on {node}, and nobody asked for it, or it was refused")
+            }),
+        );
         let open = there.iter().filter(|(_, state)| **state != "completed");
         wrong.extend(open.map(|(run, state)| format!("{run} is {state} on {node}")));
     }

@@ -107,7 +107,7 @@ async fn client(field: &Field, number: u64, done: &Mutex<VecDeque<String>>) -> R
             let run = old.unwrap_or_else(|| open[hand.dice.random_range(0..open.len())].clone());
             forge(&mut hand, &run).await;
         }
-        hand.rest(Duration::from_millis(15)).await;
+        hand.rest(Duration::from_millis(5)).await;
     }
     Ok(())
 }
@@ -137,7 +137,8 @@ async fn read(hand: &mut Hand, run: &str) -> bool {
     let pending = hand.pen.invoke("read", run, Value::Null, &node);
     let result = client.run(run).result().await;
     let gone = matches!(result, Err(oarlock_client::Error::NotFound(_)));
-    gone || ask::end(pending, result, ask::outcome).is_some_and(|result| result.status.finished())
+    let result = ask::end(pending, result, ask::outcome);
+    gone || result.is_some_and(|result| result.status.finished())
 }
 
 /// Completes a task by hand, with an attempt that is over.

@@ -111,23 +111,26 @@ async fn client(field: &Field, number: u64, owed: &Mutex<Vec<(String, u64)>>) ->
         turn += 1;
         if open.len() < OPEN_MAX {
             let input = number * 1_000_000 + turn;
-            open.push(start(&mut hand, &wild, input).await);
+            open.extend(start(&mut hand, &wild, input).await);
         }
-        let place = hand.dice.random_range(0..open.len());
-        let seen = &mut open[place];
-        if seen.owed {
-            seen.owed = !signal(&mut hand, &seen.run, seen.input).await;
-        } else if over(&mut hand, &seen.run).await {
-            open.swap_remove(place);
+        if !open.is_empty() {
+            let place = hand.dice.random_range(0..open.len());
+            let seen = &mut open[place];
+            if seen.owed {
+                seen.owed = !signal(&mut hand, &seen.run, seen.input).await;
+            } else if over(&mut hand, &seen.run).await {
+                open.swap_remove(place);
+            }
         }
-        hand.rest(Duration::from_millis(15)).await;
+        hand.rest(Duration::from_millis(5)).await;
     }
     let left = open.into_iter().filter(|run| run.owed).map(|run| (run.run, run.input));
     owed.lock().unwrap_or_else(PoisonError::into_inner).extend(left);
     Ok(())
 }
 
-async fn start(hand: &mut Hand, wild: &[Graph], input: u64) -> Open {
+/// Starts a run of any kind; none: it was certainly not started.
+async fn start(hand: &mut Hand, wild: &[Graph], input: u64) -> Option<Open> {
     let kinds = ["chain", "diamond", "fan", "nap", "child", "signal", "doomed"];
     let drawn = hand.dice.random_range(0..kinds.len() + wild.len());
     let (workflow, expect) = match (kinds.get(drawn), drawn.checked_sub(kinds.len())) {
@@ -140,8 +143,9 @@ async fn start(hand: &mut Hand, wild: &[Graph], input: u64) -> Open {
     let asked = json!({"workflow": workflow, "n": input, "expect": expect});
     let pending = hand.pen.invoke("start", &run, asked, &node);
     let started = client.workflow(&workflow).start().run_id(&run).input("n", input).send().await;
+    let undone = started.as_ref().is_err_and(ask::undone);
     ask::end(pending, started, |run| json!(run.name));
-    Open { run, input, owed: workflow == "flow-signal" }
+    (!undone).then(|| Open { run, input, owed: workflow == "flow-signal" })
 }
 
 /// What a run of this kind must come to.

@@ -1,8 +1,8 @@
 //! Members come and go under load, by the API, and nothing that was acknowledged is lost.
 //!
-//! One client drains nodes and takes them back, takes the vote from voters and gives it back; it heals one thing before it begins the next. Others
-//! start runs, and one per node looks who leads in which term. When all is over every node is wanted back as a voter, and all must say the
-//! same of all. The law is in `check/member.rs`.
+//! One client drains nodes and takes them back, takes the vote from voters and gives it back, and hands leadership about; it heals one thing
+//! before it begins the next. A cluster of three refuses to let a voter go, which is a step as well. Others start runs, and one per node looks
+//! who leads in which term. When all is over every node is wanted back as a voter, and all must say the same of all. The law is in `check/member.rs`.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -131,8 +131,15 @@ async fn step(hand: &mut Hand, step: Step, node: &str) -> bool {
 async fn operator(field: Field, number: u64) -> Result<()> {
     let mut hand = Hand::new(&field, NAME, number)?;
     while !hand.over() {
-        let (node, _) = hand.any();
-        let [there, back] = if hand.dice.random_bool(0.5) {
+        let (node, client) = hand.any();
+        if hand.dice.random_bool(0.4) {
+            let pending = hand.pen.invoke("step-down", &node, Value::Null, &node);
+            let handed = client.step_down(Some(&node)).await;
+            ask::end(pending, handed, |cluster| json!([cluster.leader, cluster.term]));
+            hand.rest(Duration::from_millis(400)).await;
+            continue;
+        }
+        let [there, back] = if hand.dice.random_bool(0.6) {
             [Step::Drain, Step::Undrain]
         } else {
             [Step::Demote, Step::Promote]
