@@ -88,6 +88,17 @@ fn finality(work: &str, operations: &[Operation], effects: &[&Effect], verdict: 
             changed.insert(format!("{} was over and is {}", invoke.key, end.value["status"]));
         }
     }
+    let accepted = operations.iter().filter(|done| done.invoke.f == "start");
+    let accepted: BTreeMap<&str, u64> =
+        accepted.filter_map(|done| Some((done.invoke.key.as_str(), done.ok()?.time))).collect();
+    for (invoke, _) in reads().filter(|(_, end)| end.value["status"] == "absent") {
+        if accepted.get(invoke.key.as_str()).is_some_and(|time| *time < invoke.time) {
+            changed.insert(format!(
+                "{} was accepted, and {} does not know it",
+                invoke.key, invoke.node
+            ));
+        }
+    }
     let last = last(operations);
     for effect in effects.iter().filter(|effect| effect.f == "begin") {
         // A worker that was asleep may begin an attempt that is not wanted any more; nothing new is handed out.
@@ -345,6 +356,14 @@ mod tests {
         says(&mut tape, "begin", "r2", "c", 3);
         let found = broken(&verdict(tape));
         assert!(found.contains("r1 was over") && found.contains("r2/c began after"), "{found}");
+    }
+
+    #[test]
+    fn an_accepted_run_that_a_node_does_not_know_is_found() {
+        let mut tape = good();
+        tape.ok("start", "r77", "n1", json!(null), json!("effects-chain/77"));
+        tape.ok("read", "r77", "n2", json!(null), json!({"status": "absent"}));
+        assert!(broken(&verdict(tape)).contains("r77 was accepted, and n2 does not know it"));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use futures::future::BoxFuture;
+use oarlock_client::Error;
 use oarlock_client::v1::{Attempt, Task};
 use rand::Rng as _;
 use serde_json::{Map, Value, json};
@@ -44,6 +45,13 @@ pub struct Effects {
     begun: AtomicU64,
     /// Runs that are over, for all clients.
     done: Arc<Mutex<VecDeque<String>>>,
+}
+
+/// What a read has shown of a run.
+enum Seen {
+    Open,
+    Over,
+    Absent,
 }
 
 impl Workload for Effects {
@@ -90,13 +98,10 @@ async fn client(field: &Field, number: u64, done: &Mutex<VecDeque<String>>) -> R
             open.push(start(&mut hand).await);
         } else if turn < 35 {
             let place = hand.dice.random_range(0..open.len());
-            if read(&mut hand, &open[place]).await {
-                let run = open.swap_remove(place);
-                let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
-                done.push_back(run);
-                if done.len() > KEPT {
-                    done.pop_front();
-                }
+            match read(&mut hand, &open[place]).await {
+                Seen::Open => {}
+                Seen::Absent => drop(open.swap_remove(place)),
+                Seen::Over => keep(done, open.swap_remove(place)),
             }
         } else if turn < 85 {
             if let Some(run) = one_of(&mut hand, done) {
@@ -110,6 +115,14 @@ async fn client(field: &Field, number: u64, done: &Mutex<VecDeque<String>>) -> R
         hand.rest(Duration::from_millis(5)).await;
     }
     Ok(())
+}
+
+fn keep(done: &Mutex<VecDeque<String>>, run: String) {
+    let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
+    done.push_back(run);
+    if done.len() > KEPT {
+        done.pop_front();
+    }
 }
 
 fn one_of(hand: &mut Hand, done: &Mutex<VecDeque<String>>) -> Option<String> {
@@ -131,14 +144,20 @@ async fn start(hand: &mut Hand) -> String {
     run
 }
 
-/// Reads what a run came to; whether it is over, or is not there.
-async fn read(hand: &mut Hand, run: &str) -> bool {
+/// Reads what a run came to.
+async fn read(hand: &mut Hand, run: &str) -> Seen {
     let (node, client) = hand.any();
     let pending = hand.pen.invoke("read", run, Value::Null, &node);
     let result = client.run(run).result().await;
-    let gone = matches!(result, Err(oarlock_client::Error::NotFound(_)));
-    let result = ask::end(pending, result, ask::outcome);
-    gone || result.is_some_and(|result| result.status.finished())
+    if matches!(result, Err(Error::NotFound(_))) {
+        // An answer like any other: of a run that was accepted it is a wrong one.
+        pending.ok(json!({"status": "absent"}), None);
+        return Seen::Absent;
+    }
+    match ask::end(pending, result, ask::outcome) {
+        Some(result) if result.status.finished() => Seen::Over,
+        _ => Seen::Open,
+    }
 }
 
 /// Completes a task by hand, with an attempt that is over.

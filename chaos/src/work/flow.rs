@@ -227,9 +227,11 @@ async fn leftovers(field: &Field) -> Result<()> {
             json!({"waiting": counts.waiting, "active": counts.active, "delayed": counts.delayed})
         });
         let pending = pen.invoke("final-workers", "", Value::Null, &place.name);
-        ask::end(pending, client.workers().take(1000).await, |(workers, _)| {
-            workers.iter().map(|worker| json!(worker.id)).collect()
-        });
+        ask::end(
+            pending,
+            client.workers().param("consistency", "linearizable").take(1000).await,
+            |(workers, _)| workers.iter().map(|worker| json!(worker.id)).collect(),
+        );
         let pending = pen.invoke("final-leases", "", Value::Null, &place.name);
         let list = client.tasks().param("status", "running").param("queue", NAME);
         ask::end(pending, list.take(1000).await, |(tasks, _)| {

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 use futures::future::BoxFuture;
-use oarlock_client::Client;
 use oarlock_client::v1::Role;
+use oarlock_client::{Client, List};
 use rand::Rng as _;
 use serde_json::{Map, Value, json};
 use tokio::task::JoinSet;
@@ -69,7 +69,7 @@ impl Workload for Owner {
             for place in &field.nodes {
                 let mut pen = history::Client::new(&field.recorder, NAME);
                 let pending = pen.invoke("final-roles", "", Value::Null, &place.name);
-                ask::end(pending, ask::patient(place)?.roles().take(1000).await, roles);
+                ask::end(pending, certain(&ask::patient(place)?).take(1000).await, roles);
             }
             Ok(())
         })
@@ -117,18 +117,22 @@ fn roles((roles, _): &(Vec<Role>, bool)) -> Value {
     Value::Object(shown.collect::<Map<_, _>>())
 }
 
+/// All roles, as they certainly are: the list shows what the node believes unless it is asked for more.
+fn certain(client: &Client) -> List<Role> {
+    client.roles().param("consistency", "linearizable")
+}
+
 /// Looks at all roles through one node: certain and, now and then, as the node believes.
 async fn watcher(field: Field, place: Place, number: u64) -> Result<()> {
     let mut hand = Hand::new(&field, NAME, number)?;
-    let certain = ask::once(&place)?;
-    let believes = Client::builder().addr(&place.url).attempts_max(1).patient_connect(false);
-    let believes = believes.stale(true).timeout(Duration::from_secs(5)).build()?;
+    let client = ask::once(&place)?;
     while !hand.over() {
-        let stale = hand.dice.random_bool(0.3);
-        let (f, client) = if stale { ("roles-stale", &believes) } else { ("roles", &certain) };
+        let stale = hand.dice.random_bool(0.4);
+        let (f, list) =
+            if stale { ("roles-stale", client.roles()) } else { ("roles", certain(&client)) };
         let pending = hand.pen.invoke(f, "", Value::Null, &place.name);
-        ask::end(pending, client.roles().take(1000).await, roles);
-        hand.rest(Duration::from_millis(60)).await;
+        ask::end(pending, list.take(1000).await, roles);
+        hand.rest(Duration::from_millis(40)).await;
     }
     Ok(())
 }
