@@ -10,6 +10,7 @@
 //! The two halves know nothing of each other: what is left of a run is a folder, and whoever judges reads the folder.
 
 pub mod check;
+pub mod effect;
 pub mod history;
 pub mod sink;
 pub mod verdict;

@@ -7,3 +7,10 @@ pub mod register;
 pub(crate) mod scene;
 pub mod set;
 pub mod state;
+pub mod effect;
+pub mod epoch;
+pub mod feed;
+pub mod liveness;
+pub mod member;
+#[cfg(test)]
+pub(crate) mod planted;

@@ -9,6 +9,12 @@ pub mod register;
 pub mod shift;
 pub mod signals;
 pub mod submit;
+pub mod ask;
+pub mod effects;
+pub mod flow;
+pub mod live;
+pub mod member;
+pub mod owner;
 
 use std::path::Path;
 
