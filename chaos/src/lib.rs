@@ -9,8 +9,12 @@
 //!
 //! The two halves know nothing of each other: what is left of a run is a folder, and whoever judges reads the folder.
 
+pub mod asked;
 pub mod check;
+pub mod edn;
 pub mod history;
+pub mod report;
 pub mod sink;
+pub mod soak;
 pub mod verdict;
 pub mod work;
