@@ -180,8 +180,9 @@ fn struck(story: &Story<'_>, asked: &Asked, verdict: &mut Verdict) {
     let mut wrong = Vec::new();
     for nemesis in &asked.nemeses {
         if !story.faults.iter().any(|fault| is_of(fault, nemesis)) {
-            let why = story.lacks.iter().find(|lack| lack.name == *nemesis);
-            let why = why.map_or(String::new(), |lack| format!(": {}", lack.why));
+            // A lack is of what faults need, not of a fault: whoever reads it knows which it is.
+            let lacks = story.lacks.iter().map(|lack| format!("; {}: {}", lack.name, lack.why));
+            let why: String = lacks.collect();
             wrong.push(format!("{nemesis} was asked for and never struck{why}"));
         }
     }
@@ -233,8 +234,9 @@ fn stalls(story: &Story<'_>, verdict: &mut Verdict) {
         inside.fold((0, 0), |(count, late), stall| (count + 1, late + stall.late_ms));
     let lasted = (faults.until - faults.from) / 1_000_000;
     let percent = (late * 100).checked_div(lasted).unwrap_or(0);
+    let moments = if count == 1 { "moment" } else { "moments" };
     let says = format!(
-        "the harness was late {count} times, {late} ms in all of {lasted} ms with faults; figures that touch such a moment are marked"
+        "the harness was late at {count} {moments}, {late} ms of {lasted} ms with faults; figures that touch one are marked"
     );
     if percent <= STALLED_MAX {
         verdict.held("guard/stalls", says);
