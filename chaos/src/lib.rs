@@ -9,9 +9,13 @@
 //!
 //! The two halves know nothing of each other: what is left of a run is a folder, and whoever judges reads the folder.
 
+pub mod asked;
 pub mod check;
 pub mod effect;
+pub mod edn;
 pub mod history;
+pub mod report;
 pub mod sink;
+pub mod soak;
 pub mod verdict;
 pub mod work;

@@ -14,3 +14,9 @@ pub mod liveness;
 pub mod member;
 #[cfg(test)]
 pub(crate) mod planted;
+pub mod failover;
+pub mod guard;
+#[cfg(test)]
+pub(crate) mod made_up;
+pub mod metrics;
+pub mod story;
