@@ -10,7 +10,14 @@
 //! The two halves know nothing of each other: what is left of a run is a folder, and whoever judges reads the folder.
 
 pub mod check;
+pub mod cli;
 pub mod history;
+mod judge;
+mod nemesis;
+pub mod plan;
+mod progress;
+mod run;
 pub mod sink;
 pub mod verdict;
 pub mod work;
+mod world;

@@ -1,2 +1,5 @@
 //! `oarlock-chaos`: the command line.
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    oarlock_chaos::cli::main()
+}

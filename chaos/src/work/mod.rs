@@ -4,6 +4,8 @@
 //! The last is a function of the history and of what the sink saw, and of nothing else: `oarlock chaos check` calls it again, years later.
 //! A new feature of Oarlock adds a file here and a line to [`all`].
 
+mod smoke;
+
 use std::path::Path;
 
 use anyhow::Result;
@@ -81,4 +83,10 @@ pub trait Workload: Send + Sync {
 
     /// Judges.
     fn judge(&self, record: &Record, verdict: &mut Verdict);
+}
+
+/// All of them.
+#[must_use]
+pub fn all() -> Vec<Box<dyn Workload>> {
+    vec![Box::new(smoke::Smoke)]
 }
