@@ -1,15 +1,15 @@
 //! Wall clocks that jump and drift, of one node, of the leader, of all. Only the wall clock: nobody can turn the other one.
 //!
-//! The nodes run behind libfaketime, which reads what time it is to show from a file; what the node itself believes is read from the
-//! `Date` of its answers.
+//! The nodes run behind libfaketime, which reads what time it is to show from a file; what the node itself believes is read from its own
+//! log, in which each request has a time. (The `Date` of its answers is no proof: it stands still after a jump back.)
 
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use futures::future::BoxFuture;
-use serde_json::json;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::Nemesis;
@@ -26,6 +26,8 @@ const NEEDS: &[Need] = &[Need::Processes, Need::WallClock];
 /// How long a node may take to show that its clock is wrong.
 const SHOW_MAX: Duration = Duration::from_secs(3);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// What is read of a log's end.
+const TAIL_BYTES: u64 = 16 << 10;
 
 impl Nemesis for Clock {
     fn name(&self) -> &'static str {
@@ -106,43 +108,39 @@ fn tell(node: &Node, what: &str) -> Result<()> {
     std::fs::rename(next, file).context("its clock's file cannot be changed")
 }
 
-/// Waits until a node's answers are dated so many seconds wrong.
+/// Waits until a node believes in a time that is so many seconds wrong.
 async fn shows(node: &Node, offset: i64) -> Proof {
     let begun = Instant::now();
     loop {
-        let date = tokio::time::timeout(SHOW_MAX, date(node)).await;
-        let said = match date {
-            Ok(Ok(date)) => {
-                let wrong = date.as_second() - jiff::Timestamp::now().as_second();
+        // Whatever it answers, it writes down that it was asked.
+        let asked = node.direct.nodes().take(1).await;
+        let said = match believes(node) {
+            Ok(time) => {
+                let wrong = time.as_second() - jiff::Timestamp::now().as_second();
                 if (wrong - offset).abs() <= 2 {
-                    return Ok(format!("{} dates its answers {wrong:+} s wrong", node.name()));
+                    return Ok(format!("{} writes times that are {wrong:+} s wrong", node.name()));
                 }
-                format!(
-                    "{} dates its answers {wrong:+} s wrong instead of {offset:+} s",
-                    node.name()
-                )
+                format!("{} writes times that are {wrong:+} s wrong, not {offset:+} s", node.name())
             }
-            Ok(Err(why)) => format!("{why:#}"),
-            Err(_) => format!("{} does not answer", node.name()),
+            Err(why) => format!("{why:#}"),
         };
         if begun.elapsed() > SHOW_MAX {
-            return Err(said);
+            let answers = if asked.is_ok() { "" } else { "; it does not answer" };
+            return Err(said + answers);
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }
 
-/// What a node says the time is.
-async fn date(node: &Node) -> Result<jiff::Timestamp> {
-    let mut stream = TcpStream::connect(node.place.http.inside).await?;
-    stream.write_all(b"GET /livez HTTP/1.1\r\nHost: chaos\r\nConnection: close\r\n\r\n").await?;
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).await?;
-    let answer = String::from_utf8_lossy(&answer);
-    let mut lines = answer.lines();
-    let date =
-        lines.find_map(|line| line.to_lowercase().starts_with("date:").then(|| line[5..].trim()));
-    let date = date.context("its answer has no date")?;
-    let parsed = jiff::fmt::rfc2822::parse(date).with_context(|| format!("`{date}` is no date"))?;
-    Ok(parsed.timestamp())
+/// The last time that a node wrote into its log.
+fn believes(node: &Node) -> Result<jiff::Timestamp> {
+    let mut log = File::open(&node.place.log)?;
+    let length = log.metadata()?.len();
+    log.seek(SeekFrom::Start(length.saturating_sub(TAIL_BYTES)))?;
+    let mut tail = Vec::new();
+    log.read_to_end(&mut tail)?;
+    let tail = String::from_utf8_lossy(&tail);
+    let said = tail.lines().rev().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let mut times = said.filter_map(|line| line["timestamp"].as_str()?.parse().ok());
+    times.next().context("its log has no time")
 }

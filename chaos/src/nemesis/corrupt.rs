@@ -82,8 +82,10 @@ async fn come_back(world: &World, node: &Node) -> Result<(serde_json::Value, Pro
     let pid = world.begin(node).await?;
     let refusal = match node.ready(READY_MAX).await {
         Ok(took) => {
-            let proof =
-                Ok(format!("pid {pid} is ready after {took:.0?}, with what it had or anew"));
+            let proof = Ok(format!(
+                "pid {pid} is ready after {} ms, with what it had or anew",
+                took.as_millis()
+            ));
             return Ok((json!({"pid": pid, "refused": false}), proof));
         }
         Err(why) => format!("{why:#}"),
@@ -97,7 +99,10 @@ async fn come_back(world: &World, node: &Node) -> Result<(serde_json::Value, Pro
     let detail = json!({"pid": pid, "refused": true, "said": refusal});
     Ok((
         detail,
-        Ok(format!("it refused ({refusal}); a fresh one, pid {pid}, is ready after {took:.0?}")),
+        Ok(format!(
+            "it refused ({refusal}); a fresh one, pid {pid}, is ready after {} ms",
+            took.as_millis()
+        )),
     ))
 }
 

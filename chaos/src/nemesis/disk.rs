@@ -183,5 +183,5 @@ async fn alive(world: &World, node: &Node) -> Result<String> {
     }
     let pid = world.begin(node).await?;
     let took = node.ready(READY_MAX).await?;
-    Ok(format!("it had ended; pid {pid} is ready after {took:.0?}"))
+    Ok(format!("it had ended; pid {pid} is ready after {took:.1?}"))
 }

@@ -66,11 +66,11 @@ impl Nemesis for Kill {
             }
             let ready = join_all(held.nodes.iter().map(|node| node.ready(READY_MAX))).await;
             let ready: Result<Vec<Duration>> = ready.into_iter().collect();
+            let times: Vec<u64> = ready.iter().flatten().map(|time| millis(*time)).collect();
             let proof = match &ready {
-                Ok(times) => Ok(format!("pids {begun:?} are ready after {times:.0?}")),
+                Ok(_) => Ok(format!("pids {begun:?} are ready after {times:?} ms")),
                 Err(why) => Err(format!("{why:#}")),
             };
-            let times: Vec<u64> = ready.iter().flatten().map(|time| millis(*time)).collect();
             fault.end(json!({"pids": begun, "ready_ms": times}), &proof);
             Ok(true)
         })

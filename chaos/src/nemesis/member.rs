@@ -158,7 +158,7 @@ async fn taken_out(world: &World, chance: &mut Chance) -> Result<bool> {
     let after = seen(other_than(world, node.name()).await?, node.name()).await;
     let proof = match after {
         Ok(after) if after.id != before => Ok(format!(
-            "{} is number {} now, was {before}; pid {pid} was ready after {took:.0?}",
+            "{} is number {} now, was {before}; pid {pid} was ready after {took:.1?}",
             node.name(),
             after.id
         )),

@@ -8,10 +8,11 @@ use serde_json::json;
 
 use super::Nemesis;
 use super::chance::Chance;
-use super::fault::Fault;
+use super::fault::{Fault, Proof};
 use crate::world::World;
 use crate::world::capability::Need;
-use crate::world::link::{CLIENT, Flow, Sheet};
+use crate::world::door::{Door, PROBE_BYTES};
+use crate::world::link::{CLIENT, Flow, Pair, Sheet};
 use crate::world::watch::millis;
 
 pub(crate) struct Slow;
@@ -19,7 +20,11 @@ pub(crate) struct Slow;
 const NEEDS: &[Need] = &[Need::Doors];
 const CLIENTS: &[Need] = &[Need::ClientDoors];
 /// How long bytes may take over the slowest link, there and back.
-const PROBE_MAX: Duration = Duration::from_secs(3);
+const PROBE_MAX: Duration = Duration::from_secs(5);
+/// Bytes a second of a link with little room.
+const PACE: u64 = 125_000;
+/// How often a link is tried until a connection over it breaks.
+const TRIES: usize = 200;
 
 impl Nemesis for Slow {
     fn name(&self) -> &'static str {
@@ -68,18 +73,9 @@ impl Nemesis for Slow {
             let sheet: Sheet = pairs.iter().map(|pair| (pair.clone(), flow)).collect();
             let laid = world.doors.links.lay(sheet);
             let at = world.recorder.now();
-            let proof = if flow.delay.is_zero() {
-                // Shown by what passes: at the end.
-                Ok(format!("the links of {one} now do {flow:?}"))
-            } else {
-                let slow = world.doors.probe(&tried.0, &door, PROBE_MAX).await.back;
-                match slow.filter(|slow| *slow >= flow.delay) {
-                    Some(slow) => Ok(format!(
-                        "there and back over {}>{} takes {slow:.0?}; before: {usual:.0?}",
-                        tried.0, tried.1
-                    )),
-                    None => Err(format!("there and back over {}>{}: {slow:?}", tried.0, tried.1)),
-                }
+            let proof = match kind {
+                "lossy" => broken(world, &tried, &door, before, &resets).await,
+                _ => late(world, &tried, &door, least(flow), usual).await,
             };
             let detail = json!({
                 "delay_ms": millis(flow.delay), "jitter_ms": millis(flow.jitter),
@@ -89,10 +85,12 @@ impl Nemesis for Slow {
             world.hold(length).await;
             let count = resets(world).saturating_sub(before);
             drop(laid);
-            let proof = if kind == "lossy" && count == 0 {
-                Err("no connection was reset: too little passed".to_owned())
-            } else {
-                Ok(format!("{count} connections were reset; the links are as before"))
+            let proof = match world.doors.probe(&tried.0, &door, PROBE_MAX).await.back {
+                Some(back) => Ok(format!(
+                    "{count} connections were reset; there and back takes {} ms again",
+                    back.as_millis()
+                )),
+                None => Err(format!("{} does not answer: another fault may be there", tried.1)),
             };
             fault.end(json!({"resets": count}), &proof);
             Ok(true)
@@ -100,13 +98,59 @@ impl Nemesis for Slow {
     }
 }
 
+/// The least time that what is sent to try a link needs there.
+fn least(flow: Flow) -> Duration {
+    let bytes = u64::try_from(PROBE_BYTES).unwrap_or(0);
+    flow.delay
+        + flow.pace.map_or(Duration::ZERO, |pace| Duration::from_millis(bytes * 1_000 / pace))
+}
+
+/// Bytes are sent over the link: they are late.
+async fn late(
+    world: &World,
+    pair: &Pair,
+    door: &Door,
+    least: Duration,
+    usual: Option<Duration>,
+) -> Proof {
+    let (from, to) = pair;
+    match world.doors.probe(from, door, PROBE_MAX).await.back {
+        Some(back) if back >= least => Ok(format!(
+            "{PROBE_BYTES} bytes over {from}>{to} and an answer take {} ms; before: {:?} ms",
+            back.as_millis(),
+            usual.map(|usual| usual.as_millis())
+        )),
+        back => Err(format!("{PROBE_BYTES} bytes over {from}>{to} and an answer: {back:?}")),
+    }
+}
+
+/// Bytes are sent over the link until a connection breaks.
+async fn broken(
+    world: &World,
+    pair: &Pair,
+    door: &Door,
+    before: u64,
+    resets: &(dyn Fn(&World) -> u64 + Send + Sync),
+) -> Proof {
+    for tries in 1..=TRIES {
+        world.doors.probe(&pair.0, door, PROBE_MAX).await;
+        let count = resets(world) - before;
+        if count > 0 {
+            return Ok(format!(
+                "{count} connections were reset while the link was tried {tries} times"
+            ));
+        }
+    }
+    Err(format!("no connection was reset while the link was tried {TRIES} times"))
+}
+
 fn flow(kind: &str) -> Flow {
     let ms = Duration::from_millis;
     match kind {
         "delay" => Flow { delay: ms(20), jitter: ms(60), ..Flow::default() },
         "delay-long" => Flow { delay: ms(500), jitter: ms(50), ..Flow::default() },
-        "throttle" => Flow { pace: Some(125_000), ..Flow::default() },
-        "lossy" => Flow { reset: 0.02, ..Flow::default() },
+        "throttle" => Flow { pace: Some(PACE), ..Flow::default() },
+        "lossy" => Flow { reset: 0.05, ..Flow::default() },
         _ => Flow { delay: ms(100), jitter: ms(100), ..Flow::default() },
     }
 }

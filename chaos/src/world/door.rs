@@ -27,6 +27,9 @@ use super::link::{CLIENT, Links, Pair};
 const LOOKS_MAX: usize = 40;
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
+/// What is sent to try a link: enough to show that it has little room.
+pub(crate) const PROBE_BYTES: usize = 8 << 10;
+
 /// All doors.
 #[derive(Debug, Clone)]
 pub(crate) struct Doors {
@@ -143,6 +146,7 @@ impl Doors {
         lock(&self.shared.probes).insert(port, from.to_owned());
         let mut stream = socket.connect(door.outside).await?;
         stream.write_u64(word).await?;
+        stream.write_all(&[0; PROBE_BYTES]).await?;
         stream.read_u64().await.map(drop)
     }
 
@@ -151,7 +155,10 @@ impl Doors {
             let Ok((mut stream, _)) = echo.accept().await else { continue };
             let doors = self.clone();
             tokio::spawn(async move {
-                if let Ok(word) = stream.read_u64().await {
+                let mut rest = [0; PROBE_BYTES];
+                if let Ok(word) = stream.read_u64().await
+                    && stream.read_exact(&mut rest).await.is_ok()
+                {
                     lock(&doors.shared.arrived).insert(word);
                     // Whoever waits for it sees that it does not come.
                     let _ = stream.write_u64(word).await;

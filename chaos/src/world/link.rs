@@ -148,13 +148,13 @@ impl Links {
                     lock(&self.counts).entry(pair.clone()).or_default().resets += 1;
                     return Err(io::ErrorKind::ConnectionReset.into());
                 }
-                to.write_all(&piece).await?;
                 let bytes = u64::try_from(piece.len()).unwrap_or(u64::MAX);
-                lock(&self.counts).entry(pair.clone()).or_default().bytes += bytes;
                 if let Some(pace) = flow.pace {
                     tokio::time::sleep(Duration::from_micros(bytes * 1_000_000 / pace.max(1)))
                         .await;
                 }
+                to.write_all(&piece).await?;
+                lock(&self.counts).entry(pair.clone()).or_default().bytes += bytes;
             }
             self.whole(pair).await;
             Ok(())
