@@ -293,7 +293,7 @@ fn plan(words: &Run, program: Option<&Path>) -> Plan {
         replay: String::new(),
     };
     if plan.uses("snapshot") {
-        plan.snapshot_every = 300;
+        plan.snapshot_every = 100;
     }
     plan.replay = replay(words, seed);
     plan

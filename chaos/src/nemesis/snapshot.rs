@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::Nemesis;
 use super::chance::Chance;
-use super::fault::Fault;
+use super::fault::{Fault, Held};
 use crate::world::capability::Need;
 use crate::world::link::{Flow, Sheet};
 use crate::world::{LOOK_EVERY, World};
@@ -41,6 +41,8 @@ impl Nemesis for Snapshot {
         chance: &'a mut Chance,
     ) -> BoxFuture<'a, Result<bool>> {
         Box::pin(async move {
+            // With two of three away nothing is written, and nothing is ever thrown away.
+            let Ok(_only) = world.one_disk.try_acquire() else { return Ok(false) };
             let Some((leader, _)) = world.leader().await else { return Ok(false) };
             let names: Vec<String> =
                 world.nodes.iter().map(|node| node.name().to_owned()).collect();
@@ -48,6 +50,7 @@ impl Nemesis for Snapshot {
                 names.iter().filter(|name| **name != leader).cloned().collect();
             let Some(one) = chance.one(&others).cloned() else { return Ok(false) };
             let Some(node) = world.node(&one) else { return Ok(false) };
+            let Some(_held) = Held::take(vec![node.clone()], 1) else { return Ok(false) };
             let Ok(had) = node.direct.raft().await else { return Ok(false) };
             let cut = Flow { cut: true, ..Flow::default() };
             let pairs = World::between(std::slice::from_ref(&one), &names);
