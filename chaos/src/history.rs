@@ -180,7 +180,9 @@ struct Shared {
 
 #[derive(Debug)]
 struct Tape {
-    file: File,
+    /// None: it could not be written any more.
+    file: Option<File>,
+    why_not: String,
     next: u64,
     processes: u64,
 }
@@ -194,7 +196,8 @@ impl Recorder {
         let path = folder.join(FILE);
         let file =
             File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
-        let tape = Mutex::new(Tape { file, next: 0, processes: 0 });
+        let tape =
+            Mutex::new(Tape { file: Some(file), why_not: String::new(), next: 0, processes: 0 });
         Ok(Recorder { shared: Arc::new(Shared { begun: Instant::now(), tape }) })
     }
 
@@ -214,16 +217,31 @@ impl Recorder {
 
     /// Writes a line: the whole of it reaches the kernel before this returns. `index` and `time` are set here.
     ///
+    /// A disk of the harness that is full ends the history there: one with holes proves nothing. See [`Recorder::broken`].
+    ///
     /// # Panics
-    /// When the disk of the harness is full: a history with holes proves nothing.
+    /// Never: an event is JSON.
     pub fn write(&self, mut event: Event) {
         let mut tape = self.shared.tape.lock().unwrap_or_else(PoisonError::into_inner);
         event.index = tape.next;
         event.time = self.now();
-        tape.next += 1;
         let mut line = serde_json::to_vec(&event).expect("an event is JSON");
         line.push(b'\n');
-        tape.file.write_all(&line).expect("the history can be written");
+        let Some(file) = &mut tape.file else { return };
+        match file.write_all(&line) {
+            Ok(()) => tape.next += 1,
+            Err(why) => {
+                tape.file = None;
+                tape.why_not = why.to_string();
+            }
+        }
+    }
+
+    /// Why nothing can be written any more, if so.
+    #[must_use]
+    pub fn broken(&self) -> Option<String> {
+        let tape = self.shared.tape.lock().unwrap_or_else(PoisonError::into_inner);
+        tape.file.is_none().then(|| tape.why_not.clone())
     }
 
     /// Writes down that something was broken or mended, and what it really came to.

@@ -9,4 +9,6 @@ fn main() -> ExitCode {
         return oarlock_chaos::effect::main(args);
     }
     ExitCode::FAILURE
+fn main() -> std::process::ExitCode {
+    oarlock_chaos::cli::main()
 }

@@ -15,6 +15,7 @@ pub mod flow;
 pub mod live;
 pub mod member;
 pub mod owner;
+mod smoke;
 
 use std::path::Path;
 
@@ -93,4 +94,10 @@ pub trait Workload: Send + Sync {
 
     /// Judges.
     fn judge(&self, record: &Record, verdict: &mut Verdict);
+}
+
+/// All of them.
+#[must_use]
+pub fn all() -> Vec<Box<dyn Workload>> {
+    vec![Box::new(smoke::Smoke)]
 }
