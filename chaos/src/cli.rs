@@ -56,6 +56,8 @@ enum What {
         /// The folder of the run
         folder: PathBuf,
     },
+    /// Run many runs in which every workload meets every fault; goes on where the last call stopped
+    Soak(crate::soak::words::Words),
     /// Simulate a cluster: the words go to `oarlock-sim`
     #[command(disable_help_flag = true)]
     Sim {
@@ -165,9 +167,33 @@ fn act(what: What) -> Result<ExitCode> {
             judge::draw(&there(&folder)?)?;
             Ok(ExitCode::SUCCESS)
         }
+        What::Soak(words) => soak(&words),
         What::Sim { words } => simulate(&words),
         What::Regress { words } => simulate(&[&[OsString::from("regress")], &words[..]].concat()),
     }
+}
+
+fn soak(words: &crate::soak::words::Words) -> Result<ExitCode> {
+    let mut works: Vec<String> = work::all().iter().map(|work| work.name().to_owned()).collect();
+    let mut families: Vec<String> =
+        nemesis::all().iter().map(|family| family.name().to_owned()).collect();
+    known("workload", &words.workload, &works)?;
+    known("nemesis", &words.nemesis, &families)?;
+    let can = Capabilities::probe(Some(&program(words.binary.as_deref())?));
+    let possible = |name: &String| {
+        nemesis::kinds().iter().any(|kind| kind.family.name() == name && kind.lacks(&can).is_none())
+    };
+    families.retain(possible);
+    if !words.workload.is_empty() {
+        works.clone_from(&words.workload);
+    }
+    if !words.nemesis.is_empty() {
+        families.clone_from(&words.nemesis);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let sum = runtime.block_on(crate::soak::words::run(words, works, families))?;
+    write!(std::io::stdout().lock(), "{}", sum.text())?;
+    Ok(crate::soak::words::code(&sum))
 }
 
 fn there(folder: &Path) -> Result<PathBuf> {

@@ -9,13 +9,16 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use serde_json::json;
 
+use crate::asked::Asked;
+use crate::check::guard;
+use crate::check::metrics::Metrics;
+use crate::check::story::Story;
+use crate::edn;
 use crate::history::Event;
 use crate::plan::Plan;
-use crate::verdict::{Outcome, Verdict};
+use crate::report::{self, Report};
+use crate::verdict::Verdict;
 use crate::work::{self, Record};
-
-/// The name of the verdict in the folder of a run.
-pub(crate) const FILE: &str = "verdict.json";
 
 /// Judges what is in a folder, and writes the verdict there.
 pub(crate) fn judge(folder: &Path) -> Result<Verdict> {
@@ -28,8 +31,10 @@ pub(crate) fn judge(folder: &Path) -> Result<Verdict> {
         }
     }
     cluster(&record, &plan, &mut verdict);
-    guards(&record, folder, &mut verdict);
-    let path = folder.join(FILE);
+    guard::judge(&Story::of(&record.history), &Asked::read(folder)?, &mut verdict);
+    Metrics::of(&record.history).write(folder)?;
+    edn::write(&record.history, folder)?;
+    let path = folder.join(report::VERDICT);
     let text = json!({"outcome": verdict.outcome(), "findings": verdict.findings});
     std::fs::write(&path, serde_json::to_string_pretty(&text)? + "\n").with_context(|| {
         format!(
@@ -40,9 +45,6 @@ pub(crate) fn judge(folder: &Path) -> Result<Verdict> {
     })?;
     Ok(verdict)
 }
-
-/// Whether enough happened for the verdict to mean anything: the guards of `check/` are asked here.
-fn guards(_record: &Record, _folder: &Path, _verdict: &mut Verdict) {}
 
 /// What holds of the cluster whatever clients do.
 fn cluster(record: &Record, plan: &Plan, verdict: &mut Verdict) {
@@ -83,25 +85,14 @@ pub(crate) fn show(folder: &Path, verdict: &Verdict, as_json: bool) -> Result<()
         writeln!(out, "{text}")?;
         return Ok(());
     }
-    for finding in &verdict.findings {
-        writeln!(out, "  {:<8} {:<24} {}", word(finding.outcome), finding.law, finding.says)?;
-    }
-    writeln!(out, "{}: {}", word(verdict.outcome()), folder.display())?;
+    let text = Report::read(folder)?.text(report::takes_colour());
+    write!(out, "{text}")?;
     Ok(())
 }
 
-fn word(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Valid => "valid",
-        Outcome::Unknown => "unknown",
-        Outcome::Invalid => "INVALID",
-    }
-}
-
-/// Draws a run: the page of `report/` is made here.
+/// Draws a run: one page, whose place is told.
 pub(crate) fn draw(folder: &Path) -> Result<()> {
-    anyhow::bail!(
-        "this build draws no reports yet; the verdict is in {}",
-        folder.join(FILE).display()
-    )
+    let page = Report::read(folder)?.write()?;
+    writeln!(std::io::stdout().lock(), "{}", page.display())?;
+    Ok(())
 }

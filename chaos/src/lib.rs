@@ -11,16 +11,15 @@
 
 pub mod asked;
 pub mod check;
-pub mod effect;
-pub mod edn;
-pub mod history;
-pub mod report;
 pub mod cli;
+pub mod edn;
+pub mod effect;
 pub mod history;
 mod judge;
 mod nemesis;
 pub mod plan;
 mod progress;
+pub mod report;
 mod run;
 pub mod sink;
 pub mod soak;

@@ -1,4 +1,4 @@
-//! `oarlock-chaos`: the command line.
+//! `oarlock-chaos`: the command line, and the worker that its tasks run.
 
 use std::process::ExitCode;
 
@@ -8,7 +8,5 @@ fn main() -> ExitCode {
         // Before anything else is set up: thousands of tasks run it.
         return oarlock_chaos::effect::main(args);
     }
-    ExitCode::FAILURE
-fn main() -> std::process::ExitCode {
     oarlock_chaos::cli::main()
 }

@@ -24,6 +24,7 @@ use crate::judge;
 use crate::nemesis;
 use crate::plan::Plan;
 use crate::progress::Say;
+use crate::sink::Sink;
 use crate::verdict::{Outcome, Verdict};
 use crate::work::{self, Field, Place, Workload};
 use crate::world::World;
@@ -52,7 +53,7 @@ struct Run {
     recorder: Recorder,
     say: Say,
     stop: watch::Receiver<String>,
-    sink: String,
+    sink: Sink,
 }
 
 /// Runs a plan in a folder, and judges.
@@ -74,7 +75,7 @@ pub(crate) async fn run(plan: Plan, folder: PathBuf, json: bool) -> Result<Verdi
         _ = stopped.wait_for(|why| !why.is_empty()) => None,
     };
     if let Some(world) = world {
-        let sink = String::from("http://127.0.0.1:1");
+        let sink = Sink::begin(&folder, &recorder).await?;
         let works = work::all()
             .into_iter()
             .filter(|work| plan.workloads.iter().any(|name| name == work.name()));
@@ -205,7 +206,7 @@ impl Run {
         Field {
             nodes: self.world.nodes.iter().map(place).collect(),
             recorder: self.recorder.clone(),
-            sink: self.sink.clone(),
+            sink: self.sink.url().to_owned(),
             program: std::env::current_exe().unwrap_or_default(),
             over: over.clone(),
             seed: self.plan.seed,

@@ -12,6 +12,7 @@
 
 mod plan;
 mod sum;
+pub(crate) mod words;
 
 use std::io::Write as _;
 use std::path::Path;
@@ -230,6 +231,12 @@ fn judged(
         error,
         findings,
     }
+}
+
+/// Says something on the terminal.
+fn said(line: &str) {
+    // Whoever listened may have gone; the results are in the folder.
+    drop(writeln!(std::io::stdout().lock(), "{line}"));
 }
 
 #[cfg(test)]

@@ -4,18 +4,17 @@
 //! The last is a function of the history and of what the sink saw, and of nothing else: `oarlock chaos check` calls it again, years later.
 //! A new feature of Oarlock adds a file here and a line to [`all`].
 
-pub mod equal;
-pub mod register;
-pub mod shift;
-pub mod signals;
-pub mod submit;
 pub mod ask;
 pub mod effects;
+pub mod equal;
 pub mod flow;
 pub mod live;
 pub mod member;
 pub mod owner;
-mod smoke;
+pub mod register;
+pub mod shift;
+pub mod signals;
+pub mod submit;
 
 use std::path::Path;
 
@@ -99,5 +98,15 @@ pub trait Workload: Send + Sync {
 /// All of them.
 #[must_use]
 pub fn all() -> Vec<Box<dyn Workload>> {
-    vec![Box::new(smoke::Smoke)]
+    vec![
+        Box::new(submit::Submit::default()),
+        Box::new(flow::Flow::default()),
+        Box::new(effects::Effects::default()),
+        Box::new(owner::Owner::default()),
+        Box::new(register::Register::default()),
+        Box::new(signals::Signals::default()),
+        Box::new(member::Member::default()),
+        Box::new(live::Live::default()),
+        Box::new(equal::Equal),
+    ]
 }
