@@ -10,7 +10,8 @@ use std::process::Command;
 use serde_json::Value;
 
 /// The folders that hold our own source.
-const ROOMS: [&str; 8] = ["engine", "proto", "raft", "actors", "node", "client", "tests", "bench"];
+const ROOMS: [&str; 9] =
+    ["engine", "proto", "raft", "actors", "node", "client", "tests", "bench", "chaos"];
 
 /// A file of the workspace.
 #[derive(Debug, Clone)]

@@ -14,7 +14,7 @@ struct Law {
     outside: &'static [&'static str],
 }
 
-const LAWS: [Law; 9] = [
+const LAWS: [Law; 10] = [
     Law { room: "oarlock-engine", inside: &[], outside: &["bincode", "serde"] },
     Law { room: "oarlock-proto", inside: &[], outside: &["serde", "serde_json", "utoipa"] },
     Law {
@@ -153,6 +153,29 @@ const LAWS: [Law; 9] = [
             "tokio",
         ],
     },
+    Law {
+        room: "oarlock-chaos",
+        inside: &["oarlock-client"],
+        outside: &[
+            "adya",
+            "anstyle",
+            "anyhow",
+            "axum",
+            "clap",
+            "futures",
+            "hdrhistogram",
+            "jiff",
+            "porcupine-rs",
+            "rand",
+            "rustix",
+            "serde",
+            "serde_json",
+            "strsim",
+            "tempfile",
+            "tokio",
+            "toml",
+        ],
+    },
 ];
 
 /// Rooms from the bottom up: a test may use what is below its own room, never what is above.
@@ -162,7 +185,7 @@ const LEVELS: [&[&str]; 6] = [
     &["oarlock-actors"],
     &["oarlock-gateway"],
     &["oarlock"],
-    &["oarlock-tests", "oarlock-bench"],
+    &["oarlock-tests", "oarlock-bench", "oarlock-chaos"],
 ];
 
 #[test]

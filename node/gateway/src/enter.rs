@@ -64,7 +64,7 @@ pub(crate) async fn enter(
             }),
     };
     let mut answer = finish(answer, &room, &path, &id);
-    mark.show(&room, &mut answer);
+    mark.show(&mut answer);
     if changes && let Some(leader) = room.leader_name() {
         answer.headers_mut().extend(HeaderValue::try_from(leader).ok().map(|name| (LEADER, name)));
     }

@@ -9,8 +9,7 @@
 //! What was read at once says so where it matters: an answer that the node was not sure of carries `Oarlock-Stale: true`, and one
 //! that was asked for as stale says how far the copy is. The threshold writes these, told by a [`Mark`] on the request.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts as Head;
@@ -22,9 +21,9 @@ use crate::params::Params;
 use crate::problem::{Answer, Fault, table};
 use crate::room::{INDEX, Room};
 
-/// The revision of the copy, on answers that were asked for as stale.
+/// A revision that the copy had at least, on answers that were asked for as stale.
 const REVISION: HeaderName = HeaderName::from_static("oarlock-revision");
-/// The last log entry applied to it.
+/// A log entry that was applied to it at least.
 const APPLIED: HeaderName = HeaderName::from_static("oarlock-applied");
 /// Whether the copy may be old: the node does not hear of a leader.
 const STALE: HeaderName = HeaderName::from_static("oarlock-stale");
@@ -34,35 +33,40 @@ pub(crate) struct Fresh;
 /// A read of the local copy as it is, unless the caller asks for certainty.
 pub(crate) struct Stale;
 
-const UNREAD: u8 = 0;
-const CERTAIN: u8 = 1;
-const AT_ONCE: u8 = 2;
-const AS_ASKED: u8 = 3;
+/// What was read at once, without a word with the majority.
+#[derive(Debug, Clone, Copy)]
+struct AtOnce {
+    /// Whether the caller asked for it: then the answer says how far the copy was.
+    asked: bool,
+    /// How far the copy was before it was read: what is read then may be newer, and never older.
+    revision: Revision,
+    applied: u64,
+    /// Whether the node was sure of its leader.
+    sure: bool,
+}
 
-/// How a request was read, told from its reader to the threshold.
+/// How a request was read, told from its reader to the threshold. Empty: for certain, or not at all.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Mark(Arc<AtomicU8>);
+pub(crate) struct Mark(Arc<OnceLock<AtOnce>>);
 
 impl Mark {
-    fn set(head: &Head, how: u8) {
-        if let Some(mark) = head.extensions.get::<Mark>() {
-            mark.0.store(how, Ordering::Relaxed);
-        }
+    fn set(head: &Head, room: &Room, asked: bool) {
+        let Some(mark) = head.extensions.get::<Mark>() else { return };
+        let status = room.replica.status();
+        let (revision, applied, sure) = (status.revision, status.applied, status.sure);
+        // A request is read once; the first word counts.
+        let _said = mark.0.set(AtOnce { asked, revision, applied, sure });
     }
 
     /// Says on an answer how certain it is.
-    pub(crate) fn show(&self, room: &Room, answer: &mut Response) {
-        let how = self.0.load(Ordering::Relaxed);
-        if how == UNREAD || how == CERTAIN {
-            return;
-        }
-        let status = room.replica.status();
+    pub(crate) fn show(&self, answer: &mut Response) {
+        let Some(read) = self.0.get() else { return };
         let headers = answer.headers_mut();
-        if how == AS_ASKED {
-            headers.insert(REVISION, HeaderValue::from(status.revision.0));
-            headers.insert(APPLIED, HeaderValue::from(status.applied));
+        if read.asked {
+            headers.insert(REVISION, HeaderValue::from(read.revision.0));
+            headers.insert(APPLIED, HeaderValue::from(read.applied));
         }
-        if !status.sure {
+        if !read.sure {
             headers.insert(STALE, HeaderValue::from_static("true"));
         }
     }
@@ -99,13 +103,15 @@ async fn consistent(head: &Head, room: &Room, usual: bool) -> Answer<()> {
     };
     if certain {
         room.certain().await?;
-        Mark::set(head, CERTAIN);
-    } else {
-        Mark::set(head, if asked { AS_ASKED } else { AT_ONCE });
     }
-    let Some(index) = head.headers.get(INDEX) else { return Ok(()) };
-    let index = index.to_str().ok().and_then(|text| text.parse().ok()).ok_or_else(|| {
-        Fault::new(&table::BAD_QUERY, "the header Oarlock-Index is a revision: a whole number")
-    })?;
-    room.caught_up(Revision(index)).await
+    if let Some(index) = head.headers.get(INDEX) {
+        let index = index.to_str().ok().and_then(|text| text.parse().ok()).ok_or_else(|| {
+            Fault::new(&table::BAD_QUERY, "the header Oarlock-Index is a revision: a whole number")
+        })?;
+        room.caught_up(Revision(index)).await?;
+    }
+    if !certain {
+        Mark::set(head, room, asked);
+    }
+    Ok(())
 }

@@ -47,7 +47,8 @@ pub(crate) fn run(_: &Session, args: &Args) -> Result<(), Fault> {
 }
 
 fn missing(program: &Path) -> Fault {
-    let what = format!("there is no {}: the chaos suite is a program of its own", program.display());
+    let what =
+        format!("there is no {}: the chaos suite is a program of its own", program.display());
     Fault::new(Exit::NotFound, what)
         .help("it is built with: cargo build --release --package oarlock-chaos")
 }

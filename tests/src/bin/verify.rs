@@ -26,12 +26,24 @@ struct Tally {
     failed: u64,
 }
 
-const STAGES: [Stage; 5] = [
+const STAGES: [Stage; 6] = [
     Stage { name: "fmt", about: "every file as rustfmt writes it", run: fmt },
     Stage { name: "clippy", about: "no lint anywhere, tests included", run: clippy },
     Stage { name: "test", about: "every test of every crate", run: test },
+    Stage {
+        name: "chaos",
+        about: "three real nodes, broken for a minute in each of three ways",
+        run: chaos,
+    },
     Stage { name: "docs", about: "documentation without a broken link", run: docs },
     Stage { name: "deny", about: "licences, sources, banned crates", run: deny },
+];
+
+/// What is broken, and what clients do meanwhile.
+const CHAOS: [(&str, &str); 3] = [
+    ("kill", "submit,register,effects,flow"),
+    ("pause", "submit,register,owner,signals"),
+    ("partition", "submit,register,owner,live,equal"),
 ];
 
 fn main() -> ExitCode {
@@ -99,6 +111,28 @@ fn test(tally: &mut Tally) -> Result<(), String> {
     command.stdout(Stdio::piped());
     let outcome = passing_by(command, |line| tally.count(line));
     outcome.map_err(|why| format!("{why}: {} tests failed", tally.failed))
+}
+
+/// Each run starts three nodes, breaks them in one way for a minute, and has what clients saw judged. Exit code 3, too little
+/// was seen, is a failure too: a check that checked nothing has not been passed.
+fn chaos(_: &mut Tally) -> Result<(), String> {
+    let build = ["build", "--release", "--locked", "--workspace", "--bins", "--tests"];
+    run(cargo(&build), "it does not compile")?;
+    let here = std::env::current_exe().map_err(|fault| fault.to_string())?;
+    let program = here.with_file_name("oarlock-chaos");
+    let out = std::env::temp_dir().join(format!("oarlock-chaos-{}", std::process::id()));
+    for (nemesis, works) in CHAOS {
+        let folder = out.join(nemesis);
+        let mut command = Command::new(&program);
+        command
+            .args(["run", "--workload", works, "--nemesis", nemesis, "--time", "60", "--out"])
+            .arg(&folder)
+            .stdin(Stdio::null());
+        run(command, &format!("not everything held; what happened is in {}", folder.display()))?;
+    }
+    // What is left of it is only worth something when it failed.
+    drop(std::fs::remove_dir_all(&out));
+    Ok(())
 }
 
 fn docs(_: &mut Tally) -> Result<(), String> {
