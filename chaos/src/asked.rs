@@ -1,8 +1,8 @@
 //! What was asked of a run: its options, as the folder tells them.
 //!
-//! Whoever judges must know what should have happened: which nemeses were to strike, which nodes were to answer. That stands in `options.json`,
-//! beside much that only whoever runs it needs. So this reads what it knows, with the plural or the singular of a name, keeps the rest
-//! for the report, and does without a file: old folders are judged by what their history shows.
+//! Whoever judges must know what should have happened: which nemeses were to strike, which nodes were to answer. That stands in
+//! `options.json`, beside much that only whoever runs it needs. So this reads what it knows, with the plural or the singular of a
+//! name, keeps the rest for the report, and does without a file: old folders are judged by what their history shows.
 
 use std::path::Path;
 

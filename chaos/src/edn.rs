@@ -9,10 +9,11 @@
 //! ```
 //!
 //! The fields are those of <https://github.com/jepsen-io/history>: `:index` `:time` `:type` `:process` `:f` `:value`, and `:error` where
-//! there is one; other fields are free, and say here `:work`, `:key`, `:node` and `:rev`. Three of its habits differ from ours. There an operation that
-//! did not succeed repeats what was asked; here its value is empty, so the value of its beginning is repeated. There a compare-and-set that
-//! found another value is `:fail`; here it may have been answered with `false`, which is the same. And there everything of a list is one
-//! transaction, `:f :txn` with `[[:append key element]]` or `[[:r key elements]]`.
+//! there is one; other fields are free, and say here `:work`, `:key`, `:node` and `:rev`. Three of its habits differ from ours.
+//! There an operation that did not succeed repeats what was asked; here its value is empty, so the value of its beginning is
+//! repeated. There a compare-and-set that found another value is `:fail`; here it may have been answered with `false`, which is
+//! the same. And there everything of a list is one transaction, `:f :txn` with `[[:append key element]]` or `[[:r key
+//! elements]]`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;

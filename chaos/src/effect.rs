@@ -5,7 +5,7 @@
 //!                   ├─ fails    `fail`, exit 1
 //!                   ├─ hangs    `hang`, and nothing more: its timeout has to end it
 //!                   ├─ crashes  `crash`, and dies of a signal
-//!                   └─ late     leaves a ghost behind in a process group of its own, and hangs; the ghost says `late` when the attempt is long over
+//!                   └─ late     leaves a ghost in a process group of its own, and hangs; the ghost says `late` long after
 //! ```
 //!
 //! The mood comes from the seed, the idempotency key and the attempt, so that a run can be repeated. From a certain attempt on it is well:

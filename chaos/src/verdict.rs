@@ -1,6 +1,7 @@
 //! What came of a run: green, red, or nobody knows.
 //!
-//! A check that could not be made is not a check that was passed. So there are three verdicts, and the worst of all parts is that of the whole.
+//! A check that could not be made is not a check that was passed. So there are three verdicts, and the worst of all parts is that
+//! of the whole.
 
 use serde::{Deserialize, Serialize};
 

@@ -4,9 +4,9 @@
 //! answered `[["r", key, [elements…]]]`. Elements are unique. Every read shows the order of all appends before it, so the whole order
 //! is known and what contradicts it is a cycle.
 //!
-//! The model is *strict* serializability and nothing less: an element that was acknowledged and is in no later read is a cycle only when real
-//! time counts, and so is a read of the past. The folds say the same of last reads in plain words, and see what a cycle cannot: an
-//! element that was refused, and nodes whose last reads differ.
+//! The model is *strict* serializability and nothing less: an element that was acknowledged and is in no later read is a cycle
+//! only when real time counts, and so is a read of the past. The folds say the same of last reads in plain words, and see what a
+//! cycle cannot: an element that was refused, and nodes whose last reads differ.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};

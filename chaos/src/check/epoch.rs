@@ -1,8 +1,9 @@
 //! Whether each role had one owner an epoch, and whether the sink was safe from owners of the past.
 //!
 //! Everything that anybody was told of a role is a sample: who has it, under which epoch, and between which two moments that was asked.
-//! Two samples with one epoch and two nodes are two owners. A certain read that began after another had ended, or after a move was answered,
-//! must not show an older epoch. What a node merely believes may be old, and must not contradict anybody about the same epoch.
+//! Two samples with one epoch and two nodes are two owners. A certain read that began after another had ended, or after a move
+//! was answered, must not show an older epoch. What a node merely believes may be old, and must not contradict anybody about the
+//! same epoch.
 
 use std::collections::{BTreeMap, BTreeSet};
 

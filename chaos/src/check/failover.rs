@@ -10,8 +10,9 @@
 //! ```
 //!
 //! An operation that was begun before the fault and came through says nothing of the failover, so it does not count. A class of which
-//! little happens has long pauses without any fault; its windows begin at ten times the pause that was usual in the warm-up, and it does not take
-//! part in `all`, the slowest class of each fault. What touches a stall of the harness itself is marked: it may be the harness that was late.
+//! little happens has long pauses without any fault; its windows begin at ten times the pause that was usual in the warm-up, and
+//! it does not take part in `all`, the slowest class of each fault. What touches a stall of the harness itself is marked: it may
+//! be the harness that was late.
 
 use std::collections::BTreeMap;
 

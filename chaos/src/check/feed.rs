@@ -1,8 +1,8 @@
 //! Whether watchers saw everything once, in order, and all the same.
 //!
-//! The whole feed counts its records without a hole, so behind revision 41 the next is 42, whoever is asked. The feed of one run has holes, where
-//! other things happened: there the watchers are compared with each other and with what is read at the end. A record's digest has to be
-//! the same for everybody who saw its revision, and a run ends exactly once.
+//! The whole feed counts its records without a hole, so behind revision 41 the next is 42, whoever is asked. The feed of one run
+//! has holes, where other things happened: there the watchers are compared with each other and with what is read at the end. A
+//! record's digest has to be the same for everybody who saw its revision, and a run ends exactly once.
 
 use std::collections::{BTreeMap, BTreeSet};
 

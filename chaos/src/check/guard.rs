@@ -1,7 +1,8 @@
 //! Whether enough happened for a green verdict to mean something.
 //!
-//! A cluster that does nothing breaks no promise. So each run must prove that clients got work done, that every fault struck, and that the last
-//! look saw something; where it cannot, nobody knows what the run says, and it is never green. Only one guard can turn a run red:
+//! A cluster that does nothing breaks no promise. So each run must prove that clients got work done, that every fault struck, and
+//! that the last look saw something; where it cannot, nobody knows what the run says, and it is never green. Only one guard can
+//! turn a run red:
 //!
 //! ```text
 //!   guard/end        the harness came to its end
@@ -27,8 +28,8 @@ use crate::history::Type;
 use crate::verdict::Verdict;
 
 /// Operations done in a second of the warm-up, over all workloads. Others ask for 100 of a machine that is the cluster's own. Here three
-/// nodes, their clients and the sink share as little as two cores and one disk: 50 is a tenth of what such a cluster does, and ten times what
-/// one does that has lost its leader.
+/// nodes, their clients and the sink share as little as two cores and one disk: 50 is a tenth of what such a cluster does, and
+/// ten times what one does that has lost its leader.
 pub const RATE_MIN: f64 = 50.0;
 /// A warm-up that says anything.
 const WARM_UP_S_MIN: f64 = 3.0;
@@ -38,8 +39,11 @@ const SHARE_MIN: u64 = 20;
 const OK_OF_KIND: f64 = 100.0;
 /// …but never fewer.
 const OK_OF_KIND_MIN: u64 = 5;
-/// Kinds that are seldom by nature, with what is enough of them: one takes seconds, changes the whole cluster, or stays open for as long as it can.
-const SELDOM: [(&str, &str, u64); 9] = [
+/// Kinds that are seldom by nature, with what is enough of them: one takes seconds, changes the whole cluster, or stays open for
+/// as long as it can.
+const SELDOM: [(&str, &str, u64); 11] = [
+    ("flow", "signal", OK_OF_KIND_MIN),
+    ("live", "start", OK_OF_KIND_MIN),
     ("member", "drain", 1),
     ("member", "undrain", 1),
     ("member", "demote", 1),

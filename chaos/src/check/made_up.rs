@@ -1,6 +1,7 @@
 //! Histories made up for tests: who does what when, without a cluster.
 //!
-//! A tale is told in milliseconds and in any order; it becomes a history sorted by time. Each operation has a process of its own, so that any two may overlap.
+//! A tale is told in milliseconds and in any order; it becomes a history sorted by time. Each operation has a process of its own,
+//! so that any two may overlap.
 
 use serde_json::{Value, json};
 

@@ -1,7 +1,7 @@
 //! The figures of a run, in one file: operations, throughput, failover, faults, elections, stalls.
 //!
-//! `metrics.json` is computed from the history alone, by `check`, so that a figure that somebody doubts can be computed again. Whoever adds up many
-//! runs finds the raw times of each fault in it: percentiles cannot be added.
+//! `metrics.json` is computed from the history alone, by `check`, so that a figure that somebody doubts can be computed again.
+//! Whoever adds up many runs finds the raw times of each fault in it: percentiles cannot be added.
 
 use std::collections::BTreeMap;
 use std::path::Path;

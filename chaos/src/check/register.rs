@@ -3,8 +3,8 @@
 //! Operations are `read`, `write` and `cas`, with the values of Jepsen's registers: a write's is what it writes, a cas has
 //! `[old, new]`, an answered read what it saw, `null` before the first write. Where answers carry a revision (the version of a definition),
 //! it must be the one that the order gives: a change makes it one more. What nobody knows of may take effect at any later time; a
-//! read without an answer says nothing; a cas that was refused because of the value says that the value was another. What was refused for other reasons
-//! was not done.
+//! read without an answer says nothing; a cas that was refused because of the value says that the value was another. What was
+//! refused for other reasons was not done.
 //!
 //! Each key is searched alone: keys are independent, a search needs a thread and memory for each, and so the key that is wrong has a
 //! name. Only `check_operations_timeout` is asked; its relatives that also explain call a search that ran out of time a violation.

@@ -1,8 +1,8 @@
 //! Fingerprints: copies that have applied as much of the log must be equal, whenever and wherever they are looked at.
 //!
-//! A node says how far it has applied the log, and the running hash of everything it ever wrote. Two samples of one index, from whichever nodes
-//! and however far apart, must have one hash. And a process never goes back: a session of samples ends where an answer is missing, because a
-//! node that was killed begins again with what it has.
+//! A node says how far it has applied the log, and the running hash of everything it ever wrote. Two samples of one index, from
+//! whichever nodes and however far apart, must have one hash. And a process never goes back: a session of samples ends where an
+//! answer is missing, because a node that was killed begins again with what it has.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,7 +1,7 @@
 //! The page: one file of HTML that needs nothing beside it and runs nothing.
 //!
-//! It is read on a phone, sent by mail and attached to a report of a bug, so the style and the drawing are in it, it follows the light or the dark of
-//! whoever reads it, and every word that came from a node, a file or a command line is escaped.
+//! It is read on a phone, sent by mail and attached to a report of a bug, so the style and the drawing are in it, it follows the
+//! light or the dark of whoever reads it, and every word that came from a node, a file or a command line is escaped.
 
 use std::fmt::Write as _;
 

@@ -10,8 +10,8 @@
 //!              0 s       10 s       20 s
 //! ```
 //!
-//! It is one drawing without a script. All colours come from the page's style, so it is light or dark as the page is; whatever can be pointed
-//! at has a title.
+//! It is one drawing without a script. All colours come from the page's style, so it is light or dark as the page is; whatever
+//! can be pointed at has a title.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

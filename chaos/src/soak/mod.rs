@@ -7,8 +7,9 @@
 //!   DIR/0007-…/            the folder of a run, as of any other
 //! ```
 //!
-//! The next call skips the cells that have a line. One that was broken off has none, and one that ended in an error of the harness has a line
-//! that says so: both are run again from their beginning. When all cells are done and there is time left, the next round begins, with other seeds. How a cell is run is not known here: whoever calls hands over a function.
+//! The next call skips the cells that have a line. One that was broken off has none, and one that ended in an error of the
+//! harness has a line that says so: both are run again from their beginning. When all cells are done and there is time left, the
+//! next round begins, with other seeds. How a cell is run is not known here: whoever calls hands over a function.
 
 mod plan;
 mod sum;

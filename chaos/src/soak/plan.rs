@@ -1,8 +1,8 @@
 //! Which workloads meet which nemeses: few cells in which every workload has met every nemesis.
 //!
-//! A cell runs a set of workloads while a pair of nemeses strikes. Nine workloads and ten nemeses have ninety pairs; a cell with three of the
-//! one and two of the other covers six of them, so fifteen could do. Which ones is a covering array, and a greedy choice comes close to the
-//! best without a search:
+//! A cell runs a set of workloads while a pair of nemeses strikes. Nine workloads and ten nemeses have ninety pairs; a cell with
+//! three of the one and two of the other covers six of them, so fifteen could do. Which ones is a covering array, and a greedy
+//! choice comes close to the best without a search:
 //!
 //! ```text
 //!   1. while a (workload, nemesis) has not met: of all pairs of nemeses, each with the workloads to which it brings most that is new,

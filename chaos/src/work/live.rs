@@ -1,8 +1,8 @@
 //! Whoever watches misses nothing and sees nothing twice, wherever they come back.
 //!
-//! Watchers of the whole feed and watchers of single runs read for a while, hang up, and go on at any other node behind the last revision they
-//! saw. They open their streams by hand: the client library would hide a repetition. What one stream brought is one operation: the place from
-//! which it was asked for, and revisions with a digest of each record. The law is in `check/feed.rs`.
+//! Watchers of the whole feed and watchers of single runs read for a while, hang up, and go on at any other node behind the last
+//! revision they saw. They open their streams by hand: the client library would hide a repetition. What one stream brought is one
+//! operation: the place from which it was asked for, and revisions with a digest of each record. The law is in `check/feed.rs`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,8 +1,9 @@
 //! Members come and go under load, by the API, and nothing that was acknowledged is lost.
 //!
-//! One client drains nodes and takes them back, takes the vote from voters and gives it back, and hands leadership about; it heals one thing
-//! before it begins the next. A cluster of three refuses to let a voter go, which is a step as well. Others start runs, and one per node looks
-//! who leads in which term. When all is over every node is wanted back as a voter, and all must say the same of all. The law is in `check/member.rs`.
+//! One client drains nodes and takes them back, takes the vote from voters and gives it back, and hands leadership about; it
+//! heals one thing before it begins the next. A cluster of three refuses to let a voter go, which is a step as well. Others start
+//! runs, and one per node looks who leads in which term. When all is over every node is wanted back as a voter, and all must say
+//! the same of all. The law is in `check/member.rs`.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};

@@ -1,8 +1,9 @@
 //! Every role has one owner at a time, and whoever was replaced can do no harm.
 //!
 //! Thirty-two workflows are thirty-two roles. They are moved about, evened out, and looked at through every node all the while, both as it
-//! certainly is and as the node that is asked believes. Their tasks carry the epoch of their role to the sink, dawdle, and tell it again: if the
-//! role has changed hands meanwhile and somebody newer was there before, the sink refuses them, and they fail. The law is in `check/epoch.rs`.
+//! certainly is and as the node that is asked believes. Their tasks carry the epoch of their role to the sink, dawdle, and tell
+//! it again: if the role has changed hands meanwhile and somebody newer was there before, the sink refuses them, and they fail.
+//! The law is in `check/epoch.rs`.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;

@@ -1,9 +1,9 @@
 //! Registers: read, written and compared-and-set at every node; there is one order that explains every answer.
 //!
-//! Two things of Oarlock are registers. The definition of a workflow, whose description is the value: applying a file is a write, applying it
-//! `If-Match` a compare-and-set, and every answer has the version. And a label of a run. Four clients share a key for some hundred
-//! operations, then take a new one, because a search for an order grows with what overlaps; a key with operations of which nobody knows is
-//! given up sooner. A fifth client is content with old copies, and must not see them go back.
+//! Two things of Oarlock are registers. The definition of a workflow, whose description is the value: applying a file is a write,
+//! applying it `If-Match` a compare-and-set, and every answer has the version. And a label of a run. Four clients share a key for
+//! some hundred operations, then take a new one, because a search for an order grows with what overlaps; a key with operations of
+//! which nobody knows is given up sooner. A fifth client is content with old copies, and must not see them go back.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

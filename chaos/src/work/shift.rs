@@ -3,9 +3,9 @@
 //! Each client has a home among the nodes and asks there, so that a node that answers nobody holds up its own clients and not
 //! all. What is sent again goes to any node.
 //!
-//! Its calls are sent once and never again: what one request came to is what the history is about. An error is `fail` only where the node was
-//! not reached, or says itself that it did not take the call in; a refusal that was done nevertheless is then found, because nobody may see what
-//! it asked for.
+//! Its calls are sent once and never again: what one request came to is what the history is about. An error is `fail` only where
+//! the node was not reached, or says itself that it did not take the call in; a refusal that was done nevertheless is then found,
+//! because nobody may see what it asked for.
 
 use std::time::Duration;
 

@@ -1,9 +1,9 @@
 //! Signals: each that was acknowledged is consumed once, in one order, and every reader sees that order.
 //!
-//! A run fans out into tasks that all wait for one signal. Whoever has waited longest gets the next, so the outputs of the tasks, item by item,
-//! are the signals in the order in which the run consumed them: a list that is only appended to. Half of the runs let all tasks wait
-//! at once; in the others one waits at a time, and what comes in between rests in the run's box. One of five signals is
-//! sent twice with the same id, to two nodes: it is one signal.
+//! A run fans out into tasks that all wait for one signal. Whoever has waited longest gets the next, so the outputs of the tasks,
+//! item by item, are the signals in the order in which the run consumed them: a list that is only appended to. Half of the runs
+//! let all tasks wait at once; in the others one waits at a time, and what comes in between rests in the run's box. One of five
+//! signals is sent twice with the same id, to two nodes: it is one signal.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

@@ -1,8 +1,8 @@
 //! Starts: each that was acknowledged is there, once, at once, and nothing that nobody asked for.
 //!
-//! A start has a serial number, in its inputs and in its labels, and a key: the run's id, chosen by the client, or an `Idempotency-Key` while the
-//! server chooses the id. Three of ten are sent again, later or at the same moment at another node. Others read single runs, and
-//! lists in pages. In the end the whole list is read through every node.
+//! A start has a serial number, in its inputs and in its labels, and a key: the run's id, chosen by the client, or an
+//! `Idempotency-Key` while the server chooses the id. Three of ten are sent again, later or at the same moment at another node.
+//! Others read single runs, and lists in pages. In the end the whole list is read through every node.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
