@@ -7,7 +7,6 @@
 //!   3   nobody knows: too little happened, or the run did not come to its end
 //! ```
 
-use std::ffi::OsString;
 use std::fmt;
 use std::io::Write as _;
 use std::os::unix::process::CommandExt as _;
@@ -58,20 +57,6 @@ enum What {
     },
     /// Run many runs in which every workload meets every fault; goes on where the last call stopped
     Soak(crate::soak::words::Words),
-    /// Simulate a cluster: the words go to `oarlock-sim`
-    #[command(disable_help_flag = true)]
-    Sim {
-        /// Its words
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        words: Vec<OsString>,
-    },
-    /// Show that bugs of the past are found: the words go to `oarlock-sim`
-    #[command(disable_help_flag = true)]
-    Regress {
-        /// Its words
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        words: Vec<OsString>,
-    },
 }
 
 /// What a run is asked for.
@@ -168,8 +153,6 @@ fn act(what: What) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         What::Soak(words) => soak(&words),
-        What::Sim { words } => simulate(&words),
-        What::Regress { words } => simulate(&[&[OsString::from("regress")], &words[..]].concat()),
     }
 }
 
@@ -378,21 +361,6 @@ fn program(given: Option<&Path>) -> Result<PathBuf> {
 fn beside(name: &str) -> Result<PathBuf> {
     let this = std::env::current_exe().context("who am I?")?;
     Ok(this.with_file_name(name))
-}
-
-/// Hands the words to the simulation; comes back only if that fails.
-fn simulate(words: &[OsString]) -> Result<ExitCode> {
-    let program = beside("oarlock-sim")?;
-    if !program.exists() {
-        return Err(Misuse(format!(
-            "there is no {}: the simulation is a program of its own; build it with `cargo build --release -p \
-             oarlock-sim`",
-            program.display()
-        ))
-        .into());
-    }
-    let why = Command::new(&program).args(words).exec();
-    Err(why).with_context(|| format!("{} cannot be run", program.display()))
 }
 
 /// Whether all these words are names; if not, which is nearest.

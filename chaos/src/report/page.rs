@@ -108,7 +108,8 @@ fn facts(html: &mut String, report: &Report) {
         facts.push(format!("seed {seed}"));
     }
     for name in ["version", "commit", "began"] {
-        if let Some(said) = report.asked.all.get(name).and_then(Value::as_str) {
+        let said = report.asked.all.get(name).and_then(Value::as_str);
+        if let Some(said) = said.filter(|said| !said.is_empty()) {
             facts.push(format!("{name} {}", safe(said)));
         }
     }

@@ -32,6 +32,9 @@ pub(crate) struct Words {
     /// Seconds with faults in each run
     #[arg(long, short, default_value_t = 60, value_name = "S", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub(crate) time: u64,
+    /// Milliseconds between two faults of a run, on the average
+    #[arg(long, default_value_t = 2_000, value_name = "MS")]
+    pub(crate) interval: u64,
     /// How long this call may go on; the next one goes on where it stopped
     #[arg(long, default_value_t = 2.0, value_name = "H")]
     pub(crate) hours: f64,
@@ -85,7 +88,8 @@ async fn one(words: &Words, cell: &Cell, place: &Path) -> Result<()> {
     command
         .args(["run", "--json", "--workload", &cell.works.join(",")])
         .args(["--nemesis", &cell.nemeses.join(",")])
-        .args(["--time", &cell.time_s.to_string(), "--seed", &cell.seed.to_string(), "--out"])
+        .args(["--time", &cell.time_s.to_string(), "--seed", &cell.seed.to_string()])
+        .args(["--interval", &words.interval.to_string(), "--out"])
         .arg(place)
         .stdout(std::process::Stdio::null());
     if let Some(binary) = &words.binary {

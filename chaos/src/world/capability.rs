@@ -88,10 +88,7 @@ impl Capabilities {
                 "the nodes of --target are not processes of this harness, and it traces no others",
             )
             .and_then(|_| disk_calls()),
-            Need::PowerLoss => {
-                Err("what was not synced can be lost in the simulation only: oarlock-chaos sim"
-                    .to_owned())
-            }
+            Need::PowerLoss => Err("nothing here makes a disk lose what was not synced".to_owned()),
         };
         let found = Need::ALL.into_iter().map(|need| (need, find(need))).collect();
         Capabilities { found, faketime }

@@ -17,12 +17,12 @@ const PROGRAM: &str = "oarlock-chaos";
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:\n\
         \x20 oarlock chaos run --workload register --nemesis kill,partition --seed 7\n\
-        \x20 oarlock chaos sim --seeds 1..64\n\
+        \x20 oarlock chaos soak --hours 2\n\
         \x20 oarlock chaos list\n\n\
         All of it: oarlock chaos run --help. Exit codes: 0 everything held,\n\
         1 something did not, 2 wrong usage, 3 nobody knows.")]
 pub(crate) struct Args {
-    /// run, sim, check, report, soak or list, and their options
+    /// run, soak, check, report or list, and their options
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
     words: Vec<String>,
 }
