@@ -176,10 +176,32 @@ fn why_not(fault: &std::io::Error) -> &'static str {
     }
 }
 
+/// How long an address may be taken before it counts as taken: a process that this node began in the moment in which it was killed
+/// holds on to what the node had open until it has become the program that was asked for.
+const TAKEN_MAX: Duration = Duration::from_secs(1);
+/// Between two looks whether it is free.
+const TAKEN_LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// Takes the address as soon as it is free.
+async fn take(listen: &str) -> std::io::Result<TcpListener> {
+    let deadline = tokio::time::Instant::now() + TAKEN_MAX;
+    loop {
+        match TcpListener::bind(listen).await {
+            Err(fault)
+                if fault.kind() == std::io::ErrorKind::AddrInUse
+                    && tokio::time::Instant::now() < deadline =>
+            {
+                tokio::time::sleep(TAKEN_LOOK_EVERY).await;
+            }
+            taken => return taken,
+        }
+    }
+}
+
 /// Takes the address, or says who has it and what to do.
 async fn listen(plan: &Plan) -> Result<TcpListener, Fault> {
     let (listen, flag) = (&plan.listen, plan.listen_flag);
-    TcpListener::bind(listen).await.map_err(|fault| match fault.kind() {
+    take(listen).await.map_err(|fault| match fault.kind() {
         std::io::ErrorKind::AddrInUse => {
             Fault::new(Exit::Conflict, format!("{listen} is taken: another program listens there"))
                 .help(format!("choose another with {flag}; port 0 is any free one"))
