@@ -239,6 +239,7 @@ fn run(words: Run) -> Result<ExitCode> {
         return Err(again_with_own_mounts(plan.seed));
     }
     let folder = words.out.clone().unwrap_or_else(|| plan.folder());
+    ours(&folder)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -246,6 +247,19 @@ fn run(words: Run) -> Result<ExitCode> {
         .context("no runtime")?;
     let verdict = runtime.block_on(crate::run::run(plan, folder, words.json))?;
     Ok(code(&verdict))
+}
+
+/// A run clears its folder: it must be a new one, an empty one, or that of an earlier run.
+fn ours(folder: &Path) -> Result<()> {
+    let Ok(mut entries) = std::fs::read_dir(folder) else { return Ok(()) };
+    if entries.next().is_none() || folder.join(crate::asked::FILE).exists() {
+        return Ok(());
+    }
+    let folder = folder.display();
+    Err(Misuse(format!(
+        "{folder} has something in it that is not of a run: name an empty folder with --out, or one that is not there"
+    ))
+    .into())
 }
 
 /// Begins again in a mount namespace of its own; comes back only if that fails.
@@ -432,4 +446,23 @@ fn list(as_json: bool) -> Result<ExitCode> {
         writeln!(out, "  {mark} {:<13} {}", name.unwrap_or_default(), why.unwrap_or_default())?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_of_somebody_else_is_left_alone() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let own = folder.path().join("run");
+        assert!(ours(&own).is_ok(), "it is not there yet");
+        std::fs::create_dir(&own).expect("it can be made");
+        assert!(ours(&own).is_ok(), "it is empty");
+        std::fs::write(own.join("novel.txt"), "once").expect("it can be written");
+        let why = ours(&own).expect_err("it is somebody's").to_string();
+        assert!(why.contains("--out"), "{why}");
+        std::fs::write(own.join(crate::asked::FILE), "{}").expect("it can be written");
+        assert!(ours(&own).is_ok(), "it is of a run");
+    }
 }

@@ -41,13 +41,14 @@ const OK_OF_KIND: f64 = 100.0;
 const OK_OF_KIND_MIN: u64 = 5;
 /// Kinds that are seldom by nature, with what is enough of them: one takes seconds, changes the whole cluster, or stays open for
 /// as long as it can.
+/// Where there are only three nodes whoever is demoted would vote again at once, so that every demotion is refused.
 const SELDOM: [(&str, &str, u64); 11] = [
     ("flow", "signal", OK_OF_KIND_MIN),
     ("live", "start", OK_OF_KIND_MIN),
     ("member", "drain", 1),
     ("member", "undrain", 1),
-    ("member", "demote", 1),
-    ("member", "promote", 1),
+    ("member", "demote", 0),
+    ("member", "promote", 0),
     ("member", "step-down", 1),
     ("owner", "rebalance", 0),
     ("live", "watch", OK_OF_KIND_MIN),
